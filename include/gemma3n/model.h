@@ -1,0 +1,158 @@
+// The text model: from a checkpoint folder to hidden states and logits.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gemma3n/config.h"
+#include "gemma3n/error.h"
+#include "gemma3n/tensor.h"
+
+namespace gemma3n {
+
+struct LoadOptions {
+  int threads = 0;                                          // 0 = one per core this process may use
+  std::function<void(std::string_view)> on_warning;         // one line each; null = dropped
+  std::function<void(double fraction)> on_progress;         // 0 to 1, from the loading thread
+};
+
+struct CacheOptions {
+  enum class Implementation { kDynamic, kStatic };
+  Implementation implementation = Implementation::kDynamic;
+  std::int64_t max_cache_len = 0;  // kStatic: positions per sequence, allocated at once
+};
+
+// Keys and values of a batch of sequences. Handed from call to call ("past_key_values").
+// Not thread-safe. Belongs to the model that made it.
+class Cache {
+ public:
+  ~Cache();
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+
+  std::int64_t batch_size() const;
+  std::int64_t get_seq_length() const;  // positions seen, padding included
+  std::shared_ptr<Cache> clone() const; // an independent copy
+  std::size_t size_bytes() const;
+
+  struct Impl;
+  explicit Cache(std::unique_ptr<Impl> impl);
+  Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+struct TextInputs {
+  Tensor input_ids;         // [B, T] i64; exactly one of input_ids and inputs_embeds
+  Tensor inputs_embeds;     // [B, T, D] f32, already scaled
+  Tensor per_layer_inputs;  // [B, T, L, P] f32 from get_per_layer_inputs, only with inputs_embeds
+  Tensor attention_mask;    // [B, past + T] i64, 1 = token, 0 = padding; absent = all tokens
+  Tensor position_ids;      // [B, T] or [1, T] i64; absent = past, past + 1, ...
+  std::shared_ptr<Cache> past_key_values;  // updated in place; null = a new one
+  bool use_cache = true;                   // false: no cache is made or returned
+  bool output_hidden_states = false;
+};
+
+struct TextOutputs {
+  Tensor last_hidden_state;               // [B, T, D] f32, after the final norm; 0 at padding
+  std::vector<Tensor> hidden_states;      // L + 1 of [A, B, T, D] f32, if asked for; 0 at padding
+  std::shared_ptr<Cache> past_key_values; // null if !use_cache
+};
+
+struct CausalLMInputs : TextInputs {
+  std::int64_t logits_to_keep = 0;  // the last n positions of each row; 0 = all
+  Tensor logits_indices;            // [n] i64: these positions instead
+  Tensor labels;                    // [B, T] i64; -100 = ignored. Needs logits_to_keep = 0
+};
+
+struct CausalLMOutputs {
+  Tensor loss;    // [] f32 if labels were given: mean cross entropy of each next token
+  Tensor logits;  // [B, n, V] f32, soft-capped; 0 at padding
+  std::vector<Tensor> hidden_states;
+  std::shared_ptr<Cache> past_key_values;
+};
+
+struct ModelImpl;  // weights and the means to run them; src/model/model_impl.h
+
+// The stack without a head. Immutable; copies share the weights; safe to use from many threads.
+class TextModel {
+ public:
+  // Reads config.json and *.safetensors of a Gemma3nForConditionalGeneration, Gemma3nForCausalLM or
+  // Gemma3nTextModel checkpoint. Weights stay in the mapped files.
+  // Throws: kNotFound, kCorruptData, kUnsupported, kInvalidArgument; the message names the file and
+  // the tensor or field.
+  static TextModel from_pretrained(const std::filesystem::path& model_dir,
+                                   const LoadOptions& options = {});
+
+  // Ref: HF Gemma3nTextModel.forward
+  // Throws: kInvalidArgument for ids outside the vocabulary, shapes that do not fit, both or none of
+  // input_ids and inputs_embeds; kContextFull if a static cache is too small; kCorruptData if the
+  // weights give values that are not finite.
+  TextOutputs forward(const TextInputs& inputs) const;
+
+  // Scaled rows of the per-layer embedding table.   ids: [B, T] i64, returns [B, T, L, P] f32.
+  Tensor get_per_layer_inputs(const Tensor& input_ids) const;
+  // Scaled rows of the embedding table.   ids: [B, T] i64, returns [B, T, D] f32.
+  Tensor get_input_embeddings(const Tensor& input_ids) const;
+
+  std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
+  const TextConfig& config() const;
+
+  explicit TextModel(std::shared_ptr<const ModelImpl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<const ModelImpl>& impl() const { return impl_; }
+
+ private:
+  std::shared_ptr<const ModelImpl> impl_;
+};
+
+// The stack with the vocabulary head. Immutable; copies share the weights; thread-safe.
+class ForCausalLM {
+ public:
+  // As TextModel::from_pretrained.
+  static ForCausalLM from_pretrained(const std::filesystem::path& model_dir,
+                                     const LoadOptions& options = {});
+  // Random bf16 weights of the given shape, in memory: for timing without a checkpoint.
+  static ForCausalLM synthetic(const TextConfig& config, std::uint64_t seed,
+                               const LoadOptions& options = {});
+
+  // Ref: HF Gemma3nForCausalLM.forward
+  CausalLMOutputs forward(const CausalLMInputs& inputs) const;
+
+  TextModel model() const { return TextModel(impl_); }
+  std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
+  const TextConfig& config() const;
+  int threads() const;
+
+  explicit ForCausalLM(std::shared_ptr<const ModelImpl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<const ModelImpl>& impl() const { return impl_; }
+
+ private:
+  std::shared_ptr<const ModelImpl> impl_;
+};
+
+// What `gemma3n inspect` prints: every tensor of a checkpoint and whether the model uses it.
+struct TensorInfo {
+  std::string name;
+  std::string dtype;  // as in the file: "BF16", "F32", ...
+  std::vector<std::int64_t> shape;
+  std::string file;   // relative to the model directory
+  bool used = false;
+};
+struct CheckpointInfo {
+  std::vector<TensorInfo> tensors;
+  std::string architecture;              // "Gemma3nForConditionalGeneration", ...
+  TextConfig text_config;
+  std::int64_t total_parameters = 0;     // of all tensors in the files
+  std::int64_t text_parameters = 0;      // of the tensors the text model uses
+  std::int64_t effective_parameters = 0; // the text model's without both embedding tables
+};
+CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir);
+
+}  // namespace gemma3n

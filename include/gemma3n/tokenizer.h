@@ -1,0 +1,72 @@
+// Text <-> token ids, as Hugging Face `tokenizers` does it for Gemma's tokenizer.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gemma3n/error.h"
+
+namespace gemma3n {
+
+using TokenId = std::int32_t;
+
+// Immutable after construction; copies share the tables; safe to use from many threads.
+class Tokenizer {
+ public:
+  // Reads tokenizer.json (required), tokenizer_config.json and special_tokens_map.json (optional).
+  // Throws: kNotFound (no tokenizer.json), kCorruptData, kUnsupported (a model, normalizer,
+  // pre-tokenizer, decoder or post-processor other than Gemma's). The message names file and field.
+  static Tokenizer from_pretrained(const std::filesystem::path& model_dir);
+  // The same from memory. `tokenizer_config` may be empty.
+  static Tokenizer from_json(std::string_view tokenizer_json, std::string_view tokenizer_config = {});
+
+  // Special tokens spelled in `text` become their ids, as in HF. Bytes that are not valid UTF-8
+  // are refused. `add_special_tokens` runs the post-processor (for Gemma: <bos> in front).
+  // Throws: kInvalidArgument naming the byte offset of invalid UTF-8.
+  std::vector<TokenId> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  // Ids that have no token are skipped; broken byte sequences become U+FFFD, as in HF.
+  std::string decode(std::span<const TokenId> ids, bool skip_special_tokens = false) const;
+
+  std::optional<TokenId> token_to_id(std::string_view token) const;
+  std::optional<std::string> id_to_token(TokenId id) const;  // the piece, e.g. "▁hello", "<0x0A>"
+  std::size_t vocab_size() const;                            // tokens, added ones included
+  bool is_special(TokenId id) const;                         // dropped by skip_special_tokens
+
+  // The named tokens of tokenizer_config.json; absent if the checkpoint does not declare them.
+  std::optional<TokenId> bos_token_id() const;
+  std::optional<TokenId> eos_token_id() const;
+  std::optional<TokenId> pad_token_id() const;
+  std::optional<TokenId> unk_token_id() const;
+  // Any other declared name: "mask_token", "boi_token", "image_token", "audio_token", ...
+  std::optional<std::string> named_token(std::string_view name) const;
+
+ private:
+  friend class StreamingDecoder;
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Decodes one token at a time. The concatenation of all push() results and finish() equals
+// Tokenizer::decode of all ids; no result ever ends inside a UTF-8 character. Not thread-safe.
+class StreamingDecoder {
+ public:
+  explicit StreamingDecoder(Tokenizer tokenizer, bool skip_special_tokens = true);
+  std::string push(TokenId id);  // the text that has become certain; may be empty
+  std::string finish();          // what is left; the decoder is then as new
+
+ private:
+  Tokenizer tokenizer_;
+  bool skip_special_tokens_;
+  bool at_start_ = true;
+  std::string pending_;  // bytes of byte-fallback tokens that are not a whole character yet
+};
+
+}  // namespace gemma3n
