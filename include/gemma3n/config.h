@@ -18,26 +18,26 @@ enum class AttentionType { kSliding, kFull };  // "sliding_attention", "full_att
 struct RopeParameters {
   std::string rope_type = "default";  // "default", "linear", "llama3", "yarn"
   double rope_theta = 10000.0;
-  double factor = 1.0;                                     // linear, llama3, yarn
-  double low_freq_factor = 1.0, high_freq_factor = 4.0;    // llama3
-  double beta_fast = 32.0, beta_slow = 1.0;                // yarn
-  std::optional<double> attention_factor;                  // yarn
-  std::optional<double> mscale, mscale_all_dim;            // yarn
-  bool truncate = true;                                    // yarn
-  std::int64_t original_max_position_embeddings = 0;       // llama3, yarn; 0 = max_position_embeddings
+  double factor = 1.0;                                   // linear, llama3, yarn
+  double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
+  double beta_fast = 32.0, beta_slow = 1.0;              // yarn
+  std::optional<double> attention_factor;                // yarn
+  std::optional<double> mscale, mscale_all_dim;          // yarn
+  bool truncate = true;                                  // yarn
+  std::int64_t original_max_position_embeddings = 0;  // llama3, yarn; 0 = max_position_embeddings
 };
 
 // "text_config". Defaults are those of Gemma3nTextConfig; E2B's values where they differ.
 struct TextConfig {
   std::int64_t vocab_size = 262400;
   std::int64_t vocab_size_per_layer_input = 262144;
-  std::int64_t hidden_size = 2048;                // D
-  std::int64_t hidden_size_per_layer_input = 256; // P
-  std::vector<std::int64_t> intermediate_size;    // [L] F of each layer; default 16384 (E2B 8192)
-  std::int64_t num_hidden_layers = 35;            // L (E2B 30)
-  std::int64_t num_attention_heads = 8;           // H
-  std::int64_t num_key_value_heads = 2;           // K, divides H
-  std::int64_t head_dim = 256;                    // E
+  std::int64_t hidden_size = 2048;                 // D
+  std::int64_t hidden_size_per_layer_input = 256;  // P
+  std::vector<std::int64_t> intermediate_size;     // [L] F of each layer; default 16384 (E2B 8192)
+  std::int64_t num_hidden_layers = 35;             // L (E2B 30)
+  std::int64_t num_attention_heads = 8;            // H
+  std::int64_t num_key_value_heads = 2;            // K, divides H
+  std::int64_t head_dim = 256;                     // E
   std::string hidden_activation = "gelu_pytorch_tanh";
   std::int64_t max_position_embeddings = 32768;
   double initializer_range = 0.02;
@@ -48,20 +48,22 @@ struct TextConfig {
   std::optional<std::int64_t> bos_token_id = 2;
   bool tie_word_embeddings = true;
   bool attention_bias = false;
-  double attention_dropout = 0.0;                 // training only
-  std::int64_t sliding_window = 512;              // keys a sliding layer sees, the query's own included
-  std::vector<AttentionType> layer_types;         // [L]; default: every fifth layer is full
+  double attention_dropout = 0.0;          // training only
+  std::int64_t sliding_window = 512;       // keys a sliding layer sees, the query's own included
+  std::vector<AttentionType> layer_types;  // [L]; default: every fifth layer is full
   double final_logit_softcapping = 30.0;
-  RopeParameters rope_sliding;                    // rope_parameters["sliding_attention"], theta 1e4
-  RopeParameters rope_full{.rope_theta = 1000000.0};  // rope_parameters["full_attention"], theta 1e6
-  std::int64_t altup_active_idx = 0;              // the stream that attention and MLP see
-  double altup_coef_clip = 120.0;                 // training only
+  RopeParameters rope_sliding;  // rope_parameters["sliding_attention"], theta 1e4
+  RopeParameters rope_full{.rope_theta =
+                               1000000.0};  // rope_parameters["full_attention"], theta 1e6
+  std::int64_t altup_active_idx = 0;        // the stream that attention and MLP see
+  double altup_coef_clip = 120.0;           // training only
   bool altup_correct_scale = true;
-  std::int64_t altup_num_inputs = 4;              // A parallel streams
-  std::int64_t num_kv_shared_layers = 15;         // E2B 10
-  std::int64_t laurel_rank = 64;                  // R
-  std::vector<double> activation_sparsity_pattern;  // [L]; default: first ten 0.95 if L > 10, else 0
-  std::string extra_json = "{}";                  // keys this library does not know, kept for to_json
+  std::int64_t altup_num_inputs = 4;       // A parallel streams
+  std::int64_t num_kv_shared_layers = 15;  // E2B 10
+  std::int64_t laurel_rank = 64;           // R
+  std::vector<double>
+      activation_sparsity_pattern;  // [L]; default: first ten 0.95 if L > 10, else 0
+  std::string extra_json = "{}";    // keys this library does not know, kept for to_json
 
   // Fills the lists that are still empty with the defaults above (HF __post_init__).
   void derive_defaults();
@@ -115,7 +117,8 @@ struct AudioConfig {
   double conf_residual_weight = 0.5;
   std::vector<std::int64_t> sscp_conv_channel_size = {128, 32};
   double sscp_conv_group_norm_eps = 1e-3;
-  std::vector<std::vector<std::int64_t>> sscp_conv_kernel_size = {{3, 3}, {3, 3}};  // (time, frequency)
+  std::vector<std::vector<std::int64_t>> sscp_conv_kernel_size = {{3, 3},
+                                                                  {3, 3}};  // (time, frequency)
   std::vector<std::vector<std::int64_t>> sscp_conv_stride_size = {{2, 2}, {2, 2}};
   std::string extra_json = "{}";
 

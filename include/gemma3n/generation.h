@@ -21,25 +21,25 @@ struct GenerationConfig {
   std::optional<std::int64_t> max_new_tokens;  // wins over max_length; 20 if neither is set
   std::optional<std::int64_t> max_length;      // prompt included
   std::int64_t min_new_tokens = 0;
-  std::int64_t min_length = 0;                 // prompt included
+  std::int64_t min_length = 0;  // prompt included
   bool do_sample = false;
-  float temperature = 1.0f;                    // > 0
-  std::int64_t top_k = 50;                     // 0 = off
-  float top_p = 1.0f;                          // (0, 1]
-  float min_p = 0.0f;                          // [0, 1]; 0 = off
-  float typical_p = 1.0f;                      // (0, 1]; 1 = off
-  float repetition_penalty = 1.0f;             // > 0
-  std::int64_t no_repeat_ngram_size = 0;       // 0 = off
+  float temperature = 1.0f;               // > 0
+  std::int64_t top_k = 50;                // 0 = off
+  float top_p = 1.0f;                     // (0, 1]
+  float min_p = 0.0f;                     // [0, 1]; 0 = off
+  float typical_p = 1.0f;                 // (0, 1]; 1 = off
+  float repetition_penalty = 1.0f;        // > 0
+  std::int64_t no_repeat_ngram_size = 0;  // 0 = off
   std::vector<std::vector<TokenId>> bad_words_ids;
-  std::vector<std::string> stop_strings;       // needs a tokenizer
+  std::vector<std::string> stop_strings;  // needs a tokenizer
   std::vector<TokenId> eos_token_id;
   std::optional<TokenId> pad_token_id, bos_token_id;
-  std::int64_t num_return_sequences = 1;       // > 1 needs do_sample
-  std::uint64_t seed = 0;                      // same seed, prompt and options: same output anywhere
+  std::int64_t num_return_sequences = 1;  // > 1 needs do_sample
+  std::uint64_t seed = 0;                 // same seed, prompt and options: same output anywhere
   std::string cache_implementation = "dynamic";  // "dynamic", "static" ("hybrid" means dynamic)
-  std::int64_t prefill_chunk_size = 0;         // 0 = whole prompt
-  bool output_scores = false;                  // processed scores of each step
-  bool output_logits = false;                  // raw logits of each step
+  std::int64_t prefill_chunk_size = 0;           // 0 = whole prompt
+  bool output_scores = false;                    // processed scores of each step
+  bool output_logits = false;                    // raw logits of each step
 
   // generation_config.json if there is one, else the defaults with the token ids of config.json.
   // Keys this library does not know are ignored.
@@ -51,13 +51,14 @@ struct GenerationConfig {
 };
 
 enum class FinishReason { kEos, kStopString, kLength, kCancelled };
-std::string_view finish_reason_name(FinishReason reason);  // "eos", "stop_string", "length", "cancelled"
+std::string_view finish_reason_name(
+    FinishReason reason);  // "eos", "stop_string", "length", "cancelled"
 
 // What happened at one step of one sequence.
 struct GenerationStep {
-  std::size_t sequence = 0;   // row of the output
+  std::size_t sequence = 0;  // row of the output
   TokenId token = 0;
-  std::string_view text;      // what the tokenizer can already say for certain; may be empty
+  std::string_view text;  // what the tokenizer can already say for certain; may be empty
 };
 
 struct GenerateOptions {
@@ -73,11 +74,11 @@ struct GenerateOptions {
 };
 
 struct GenerateOutput {
-  std::vector<std::vector<TokenId>> sequences;   // [B * num_return_sequences] prompt + new, unpadded
+  std::vector<std::vector<TokenId>> sequences;  // [B * num_return_sequences] prompt + new, unpadded
   std::vector<std::vector<TokenId>> new_tokens;  // the new ones alone, end token included
-  std::vector<std::string> text;                 // of the new tokens, without special tokens and stop string
+  std::vector<std::string> text;  // of the new tokens, without special tokens and stop string
   std::vector<FinishReason> finish_reasons;
-  std::vector<Tensor> scores, logits;            // one [B, V] f32 per step, if asked for
+  std::vector<Tensor> scores, logits;  // one [B, V] f32 per step, if asked for
   std::shared_ptr<Cache> past_key_values;
   std::size_t prompt_tokens = 0, generated_tokens = 0;
   double prefill_seconds = 0, decode_seconds = 0;  // wall clock
@@ -89,8 +90,8 @@ struct GenerateOutput {
 // prompts: B lists of ids, none empty; unpadded (the batch is ragged, so there is no padding side).
 // `tokenizer` may be null if no stop strings and no text are wanted.
 // Ref: HF GenerationMixin.generate, same order of processors; greedy output is identical.
-// Throws: kInvalidArgument (empty prompt, ids outside the vocabulary, options), kContextFull (prompt
-// longer than max_position_embeddings), kCorruptData (logits that are not finite).
+// Throws: kInvalidArgument (empty prompt, ids outside the vocabulary, options), kContextFull
+// (prompt longer than max_position_embeddings), kCorruptData (logits that are not finite).
 GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
                         const GenerationConfig& config, const Tokenizer* tokenizer = nullptr,
                         const GenerateOptions& options = {});

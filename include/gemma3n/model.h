@@ -17,9 +17,9 @@
 namespace gemma3n {
 
 struct LoadOptions {
-  int threads = 0;                                          // 0 = one per core this process may use
-  std::function<void(std::string_view)> on_warning;         // one line each; null = dropped
-  std::function<void(double fraction)> on_progress;         // 0 to 1, from the loading thread
+  int threads = 0;                                   // 0 = one per core this process may use
+  std::function<void(std::string_view)> on_warning;  // one line each; null = dropped
+  std::function<void(double fraction)> on_progress;  // 0 to 1, from the loading thread
 };
 
 struct CacheOptions {
@@ -37,8 +37,8 @@ class Cache {
   Cache& operator=(const Cache&) = delete;
 
   std::int64_t batch_size() const;
-  std::int64_t get_seq_length() const;  // positions seen, padding included
-  std::shared_ptr<Cache> clone() const; // an independent copy
+  std::int64_t get_seq_length() const;   // positions seen, padding included
+  std::shared_ptr<Cache> clone() const;  // an independent copy
   std::size_t size_bytes() const;
 
   struct Impl;
@@ -61,9 +61,9 @@ struct TextInputs {
 };
 
 struct TextOutputs {
-  Tensor last_hidden_state;               // [B, T, D] f32, after the final norm; 0 at padding
-  std::vector<Tensor> hidden_states;      // L + 1 of [A, B, T, D] f32, if asked for; 0 at padding
-  std::shared_ptr<Cache> past_key_values; // null if !use_cache
+  Tensor last_hidden_state;                // [B, T, D] f32, after the final norm; 0 at padding
+  std::vector<Tensor> hidden_states;       // L + 1 of [A, B, T, D] f32, if asked for; 0 at padding
+  std::shared_ptr<Cache> past_key_values;  // null if !use_cache
 };
 
 struct CausalLMInputs : TextInputs {
@@ -92,9 +92,9 @@ class TextModel {
                                    const LoadOptions& options = {});
 
   // Ref: HF Gemma3nTextModel.forward
-  // Throws: kInvalidArgument for ids outside the vocabulary, shapes that do not fit, both or none of
-  // input_ids and inputs_embeds; kContextFull if a static cache is too small; kCorruptData if the
-  // weights give values that are not finite.
+  // Throws: kInvalidArgument for ids outside the vocabulary, shapes that do not fit, both or none
+  // of input_ids and inputs_embeds; kContextFull if a static cache is too small; kCorruptData if
+  // the weights give values that are not finite.
   TextOutputs forward(const TextInputs& inputs) const;
 
   // Scaled rows of the per-layer embedding table.   ids: [B, T] i64, returns [B, T, L, P] f32.
@@ -142,16 +142,16 @@ struct TensorInfo {
   std::string name;
   std::string dtype;  // as in the file: "BF16", "F32", ...
   std::vector<std::int64_t> shape;
-  std::string file;   // relative to the model directory
+  std::string file;  // relative to the model directory
   bool used = false;
 };
 struct CheckpointInfo {
   std::vector<TensorInfo> tensors;
-  std::string architecture;              // "Gemma3nForConditionalGeneration", ...
+  std::string architecture;  // "Gemma3nForConditionalGeneration", ...
   TextConfig text_config;
-  std::int64_t total_parameters = 0;     // of all tensors in the files
-  std::int64_t text_parameters = 0;      // of the tensors the text model uses
-  std::int64_t effective_parameters = 0; // the text model's without both embedding tables
+  std::int64_t total_parameters = 0;      // of all tensors in the files
+  std::int64_t text_parameters = 0;       // of the tensors the text model uses
+  std::int64_t effective_parameters = 0;  // the text model's without both embedding tables
 };
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir);
 

@@ -24,7 +24,8 @@ class Tokenizer {
   // pre-tokenizer, decoder or post-processor other than Gemma's). The message names file and field.
   static Tokenizer from_pretrained(const std::filesystem::path& model_dir);
   // The same from memory. `tokenizer_config` may be empty.
-  static Tokenizer from_json(std::string_view tokenizer_json, std::string_view tokenizer_config = {});
+  static Tokenizer from_json(std::string_view tokenizer_json,
+                             std::string_view tokenizer_config = {});
 
   // Special tokens spelled in `text` become their ids, as in HF. Bytes that are not valid UTF-8
   // are refused. `add_special_tokens` runs the post-processor (for Gemma: <bos> in front).
