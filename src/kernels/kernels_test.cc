@@ -1,0 +1,282 @@
+// Every instruction set gives the bits of the portable loops, for all sizes around a vector's
+// width.
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace gemma3n {
+namespace {
+
+class Kernels : public testing::TestWithParam<const KernelTable*> {
+ protected:
+  const KernelTable& fast = *GetParam();
+  const KernelTable& plain = portable_kernels();
+};
+
+std::mt19937 rng(7);
+
+std::vector<float> random_floats(std::size_t n, float scale = 1.0f) {
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> values(n);
+  for (float& v : values) v = normal(rng);
+  return values;
+}
+
+template <typename W>
+std::vector<W> random_weights(std::size_t n) {
+  if constexpr (std::is_same_v<W, float>) {
+    return random_floats(n);
+  } else {
+    std::vector<W> values(n);
+    // Any pattern with a moderate exponent: bf16 around 1, f16 with subnormals.
+    for (W& v : values) {
+      const auto bits = static_cast<std::uint16_t>(rng());
+      v.bits = std::is_same_v<W, Bf16> ? static_cast<std::uint16_t>((bits & 0x80FF) | 0x3F00)
+                                       : static_cast<std::uint16_t>(bits & 0xBBFF);
+    }
+    return values;
+  }
+}
+
+// NaNs of any payload are one; zeros keep their sign.
+void expect_same_bits(std::span<const float> actual, std::span<const float> expected,
+                      const std::string& what) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    if (std::isnan(actual[i]) && std::isnan(expected[i])) continue;
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(actual[i]), std::bit_cast<std::uint32_t>(expected[i]))
+        << what << " at " << i << ": " << actual[i] << " and " << expected[i];
+  }
+}
+
+template <typename W>
+void check_matmul(void (*fast)(const Matmul<W>&), void (*plain)(const Matmul<W>&), std::size_t T,
+                  std::size_t O, std::size_t K) {
+  const std::size_t x_stride = K + 3, w_stride = K + 1, y_stride = O + 2;
+  const auto x = random_floats(T * x_stride);
+  const auto w = random_weights<W>(O * w_stride);
+  std::vector<float> a(T * y_stride, -1.0f), b(T * y_stride, -1.0f);
+  fast({x.data(), x_stride, T, w.data(), w_stride, O, K, a.data(), y_stride});
+  plain({x.data(), x_stride, T, w.data(), w_stride, O, K, b.data(), y_stride});
+  expect_same_bits(
+      a, b,
+      "matmul T=" + std::to_string(T) + " O=" + std::to_string(O) + " K=" + std::to_string(K));
+}
+
+TEST_P(Kernels, MatmulAtEverySize) {
+  for (const std::size_t T : {0, 1, 2, 3, 4, 5, 7, 8, 33}) {
+    for (const std::size_t O : {0, 1, 2, 3, 4, 5, 6, 7, 13, 50}) {
+      for (const std::size_t K : {0, 1, 7, 8, 9, 16, 31, 64}) {
+        check_matmul(fast.matmul_f32, plain.matmul_f32, T, O, K);
+        check_matmul(fast.matmul_bf16, plain.matmul_bf16, T, O, K);
+        check_matmul(fast.matmul_f16, plain.matmul_f16, T, O, K);
+      }
+    }
+  }
+  for (const std::size_t K : {511, 512, 513, 1031}) {  // around the depth of a block
+    check_matmul(fast.matmul_f32, plain.matmul_f32, 37, 101, K);
+    check_matmul(fast.matmul_bf16, plain.matmul_bf16, 6, 7, K);
+    check_matmul(fast.matmul_f16, plain.matmul_f16, 3, 5, K);
+  }
+}
+
+TEST_P(Kernels, ARowsSumsDoNotDependOnTheOtherRows) {
+  const std::size_t T = 41, O = 29, K = 1037;
+  const auto x = random_floats(T * K);
+  const auto w = random_weights<Bf16>(O * K);
+  std::vector<float> all(T * O), one(O);
+  fast.matmul_bf16({x.data(), K, T, w.data(), K, O, K, all.data(), O});
+  for (std::size_t t = 0; t < T; ++t) {
+    fast.matmul_bf16({x.data() + t * K, K, 1, w.data(), K, O, K, one.data(), O});
+    expect_same_bits(one, std::span(all).subspan(t * O, O), "row");
+  }
+}
+
+template <typename W>
+void check_rows(void (*fast_dot)(const DotRows<W>&), void (*plain_dot)(const DotRows<W>&),
+                void (*fast_add)(const AddRows<W>&), void (*plain_add)(const AddRows<W>&)) {
+  for (const std::size_t count : {0, 1, 3, 4, 5, 8, 13}) {
+    for (const std::size_t n : {0, 1, 8, 15, 16, 27}) {
+      std::vector<std::vector<float>> x(count);
+      std::vector<std::vector<W>> rows(count);
+      std::vector<const float*> x_rows(count);
+      std::vector<const W*> w_rows(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        x[i] = random_floats(n);
+        rows[i] = random_weights<W>(n);
+        x_rows[i] = x[i].data();
+        w_rows[i] = rows[i].data();
+      }
+      const auto w = random_weights<W>(n);
+      std::vector<float> a(count), b(count);
+      fast_dot({w.data(), x_rows.data(), count, n, a.data()});
+      plain_dot({w.data(), x_rows.data(), count, n, b.data()});
+      expect_same_bits(a, b, "dot_rows");
+
+      const auto h = random_floats(count);
+      auto y = random_floats(n), z = y;
+      fast_add({w_rows.data(), h.data(), count, y.data(), n});
+      plain_add({w_rows.data(), h.data(), count, z.data(), n});
+      expect_same_bits(y, z, "add_rows");
+    }
+  }
+}
+
+TEST_P(Kernels, ScatteredRows) {
+  check_rows(fast.dot_rows_f32, plain.dot_rows_f32, fast.add_rows_f32, plain.add_rows_f32);
+  check_rows(fast.dot_rows_bf16, plain.dot_rows_bf16, fast.add_rows_bf16, plain.add_rows_bf16);
+  check_rows(fast.dot_rows_f16, plain.dot_rows_f16, fast.add_rows_f16, plain.add_rows_f16);
+}
+
+TEST_P(Kernels, WidenEverySixteenBitPattern) {
+  std::vector<Bf16> bf16(65536);
+  std::vector<F16> f16(65536);
+  for (std::size_t i = 0; i < 65536; ++i) {
+    bf16[i].bits = static_cast<std::uint16_t>(i);
+    f16[i].bits = static_cast<std::uint16_t>(i);
+  }
+  std::vector<float> a(65536), b(65536);
+  fast.widen_bf16(bf16.data(), a.data(), a.size() - 3);
+  plain.widen_bf16(bf16.data(), b.data(), b.size() - 3);
+  expect_same_bits(a, b, "bf16");
+  fast.widen_f16(f16.data(), a.data(), a.size());
+  plain.widen_f16(f16.data(), b.data(), b.size());
+  expect_same_bits(a, b, "f16");
+  EXPECT_EQ(a[0x3C00], 1.0f);
+  EXPECT_EQ(a[0x0001], 0x1p-24f);
+}
+
+TEST_P(Kernels, ElementwiseFunctions) {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  for (const float scale : {0.01f, 1.0f, 10.0f, 100.0f, 1e30f}) {
+    auto x = random_floats(1003, scale);
+    const float special[] = {0.0f, -0.0f, inf, -inf, std::nanf(""), 0.625f, -0.625f, 88.5f, -87.4f};
+    std::copy(std::begin(special), std::end(special), x.begin());
+    std::vector<float> a(x.size()), b(x.size());
+    using Map = void (*)(const float*, float*, std::size_t);
+    for (const auto& [f, g] : {std::pair<Map, Map>{fast.tanh, plain.tanh},
+                               {fast.gelu_tanh, plain.gelu_tanh},
+                               {fast.silu, plain.silu}}) {
+      f(x.data(), a.data(), x.size());
+      g(x.data(), b.data(), x.size());
+      expect_same_bits(a, b, "scale " + std::to_string(scale));
+      auto in_place = x;
+      f(in_place.data(), in_place.data(), in_place.size());
+      expect_same_bits(in_place, a, "in place");
+    }
+  }
+}
+
+TEST_P(Kernels, FunctionsAreCloseToTheLibrarysInDouble) {
+  std::vector<float> x, y;
+  for (int i = -2000; i <= 2000; ++i) x.push_back(static_cast<float>(i) * 0.01f);
+  y.resize(x.size());
+  fast.tanh(x.data(), y.data(), x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double exact = std::tanh(static_cast<double>(x[i]));
+    EXPECT_NEAR(y[i], exact, 2e-7 * std::abs(exact)) << x[i];
+  }
+  fast.silu(x.data(), y.data(), x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double v = static_cast<double>(x[i]), exact = v / (1 + std::exp(-v));
+    EXPECT_NEAR(y[i], exact, 3e-7 * std::abs(exact)) << x[i];
+  }
+}
+
+TEST_P(Kernels, NormAndStatistics) {
+  for (const std::size_t n : {1, 7, 8, 9, 19, 64, 2051}) {
+    const auto x = random_floats(n), weight = random_floats(n);
+    for (const float* w : {weight.data(), static_cast<const float*>(nullptr)}) {
+      std::vector<float> a(n), b(n);
+      fast.rms_norm(x.data(), w, 1e-6f, a.data(), n);
+      plain.rms_norm(x.data(), w, 1e-6f, b.data(), n);
+      expect_same_bits(a, b, "rms_norm");
+      auto in_place = x;
+      fast.rms_norm(in_place.data(), w, 1e-6f, in_place.data(), n);
+      expect_same_bits(in_place, a, "rms_norm in place");
+    }
+    float mean[2], std[2];
+    fast.mean_std(x.data(), n, &mean[0], &std[0]);
+    plain.mean_std(x.data(), n, &mean[1], &std[1]);
+    EXPECT_EQ(mean[0], mean[1]);
+    EXPECT_EQ(std[0], std[1]);
+    EXPECT_EQ(fast.sum_squares(x.data(), n), plain.sum_squares(x.data(), n));
+  }
+}
+
+TEST_P(Kernels, SoftmaxBlocksAndValues) {
+  for (const std::size_t G : {1, 2, 4, 5, 8}) {
+    for (const std::size_t E : {2, 8, 16, 20, 24}) {
+      for (const std::size_t n : {1, 7, 8, 9, 64}) {
+        const auto scores = random_floats(n, 5.0f), v = random_floats(n * (E + 1));
+        auto p = scores, q = scores;
+        float m[2] = {-std::numeric_limits<float>::infinity(),
+                      -std::numeric_limits<float>::infinity()};
+        float sum[2] = {};
+        for (int block = 0; block < 2; ++block) {  // the second one rescales
+          p = q = random_floats(n, 5.0f);
+          EXPECT_EQ(fast.softmax_block(p.data(), n, &m[0], &sum[0]),
+                    plain.softmax_block(q.data(), n, &m[1], &sum[1]));
+          expect_same_bits(p, q, "softmax_block");
+          EXPECT_EQ(sum[0], sum[1]);
+        }
+        const auto weights = random_floats(G * n), scale = random_floats(G);
+        auto a = random_floats(G * E), b = a;
+        fast.attend_values(weights.data(), n, scale.data(), G, v.data(), E + 1, n, a.data(), E);
+        plain.attend_values(weights.data(), n, scale.data(), G, v.data(), E + 1, n, b.data(), E);
+        expect_same_bits(a, b, "attend_values");
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, RotateAndAltUp) {
+  for (const std::size_t n : {2, 6, 16, 18, 34, 256}) {
+    auto a = random_floats(n), b = a;
+    const auto cos = random_floats(n / 2), sin = random_floats(n / 2);
+    fast.rotate(a.data(), cos.data(), sin.data(), n);
+    plain.rotate(b.data(), cos.data(), sin.data(), n);
+    expect_same_bits(a, b, "rotate");
+  }
+  for (const std::size_t A : {1, 2, 4, 8}) {
+    for (const std::size_t n : {1, 8, 13, 40}) {
+      auto x = random_floats(A * n), y = x;
+      std::vector<float*> xs, ys;
+      for (std::size_t i = 0; i < A; ++i) xs.push_back(&x[i * n]), ys.push_back(&y[i * n]);
+      const auto C = random_floats(A * A), k = random_floats(A), activated = random_floats(n);
+      fast.altup_predict(xs.data(), A, C.data(), n);
+      plain.altup_predict(ys.data(), A, C.data(), n);
+      expect_same_bits(x, y, "altup_predict");
+      fast.altup_correct(xs.data(), A, A - 1, activated.data(), k.data(), n);
+      plain.altup_correct(ys.data(), A, A - 1, activated.data(), k.data(), n);
+      expect_same_bits(x, y, "altup_correct");
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EachIsa, Kernels,
+                         testing::ValuesIn(supported_kernels().begin(), supported_kernels().end()),
+                         [](const auto& isa) { return std::string(isa.param->name); });
+
+TEST(Portable, MatmulAddsInTheDocumentedOrder) {
+  // Lanes: 1, 2^24, then zeros; 1 + 2^24 is rounded away in f32, so the order shows.
+  std::vector<float> x(16, 0.0f), w(16, 1.0f);
+  x[0] = 0x1p24f;
+  x[4] = 1.0f;      // folded with lane 0 first: lost
+  x[8] = -0x1p24f;  // lane 0 again, before the fold: cancels
+  float y = -1.0f;
+  portable_kernels().matmul_f32({x.data(), 16, 1, w.data(), 16, 1, 16, &y, 1});
+  EXPECT_EQ(y, 1.0f);
+}
+
+TEST(Dispatch, ListsPortableFirst) { EXPECT_STREQ(supported_kernels().front()->name, "portable"); }
+
+}  // namespace
+}  // namespace gemma3n

@@ -1,0 +1,240 @@
+// The reference for every kernel: plain loops, written to be read. It defines the value, bit for
+// bit, that every other table must give.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/kernels.h"
+
+namespace gemma3n {
+namespace {
+
+constexpr std::size_t kLanes = 8;
+
+float widen(float x) { return x; }
+float widen(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
+
+float widen(F16 x) {
+  const std::uint32_t sign = (x.bits & 0x8000u) << 16;
+  const std::uint32_t exponent = (x.bits >> 10) & 0x1Fu;
+  const std::uint32_t fraction = x.bits & 0x3FFu;
+  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
+  }
+  if (exponent == 31) {  // infinity, or a NaN, made quiet
+    const std::uint32_t quiet = fraction != 0 ? 0x400000u : 0u;
+    return std::bit_cast<float>(sign | 0x7F800000u | quiet | (fraction << 13));
+  }
+  return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+}
+
+template <typename T>
+T reduce(const T (&lane)[kLanes]) {
+  T s[4];
+  for (std::size_t i = 0; i < 4; ++i) s[i] = lane[i] + lane[i + 4];
+  return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+// Padding the last group with zeros means: its missing terms are fma(0, 0, lane).
+template <typename W>
+float dot(const float* x, const W* w, std::size_t K) {
+  float lane[kLanes] = {};
+  for (std::size_t k = 0; k < K; k += kLanes) {
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const bool inside = k + l < K;
+      lane[l] = std::fma(inside ? x[k + l] : 0.0f, inside ? widen(w[k + l]) : 0.0f, lane[l]);
+    }
+  }
+  return reduce(lane);
+}
+
+template <typename W>
+void matmul(const Matmul<W>& m) {
+  for (std::size_t t = 0; t < m.T; ++t) {
+    for (std::size_t o = 0; o < m.O; ++o) {
+      m.y[t * m.y_stride + o] = dot(m.x + t * m.x_stride, m.w + o * m.w_stride, m.K);
+    }
+  }
+}
+
+template <typename W>
+void dot_rows(const DotRows<W>& d) {
+  for (std::size_t i = 0; i < d.count; ++i) d.y[i] = dot(d.x[i], d.w, d.K);
+}
+
+template <typename W>
+void add_rows(const AddRows<W>& a) {
+  for (std::size_t i = 0; i < a.count; ++i) {
+    for (std::size_t n = 0; n < a.N; ++n) a.y[n] = std::fma(a.h[i], widen(a.rows[i][n]), a.y[n]);
+  }
+}
+
+template <typename W>
+void widen_all(const W* x, float* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = widen(x[i]);
+}
+
+float sum_squares(const float* x, std::size_t n) { return dot(x, x, n); }
+
+void rms_norm(const float* x, const float* weight, float eps, float* y, std::size_t n) {
+  const float mean_square = sum_squares(x, n) / static_cast<float>(n);
+  const float inverse = 1.0f / std::sqrt(mean_square + eps);
+  for (std::size_t i = 0; i < n; ++i) {
+    const float normed = x[i] * inverse;
+    y[i] = weight != nullptr ? normed * weight[i] : normed;
+  }
+}
+
+// e^x for x in [-87.3, 88]; 0 below, e^88 above; NaN stays NaN.
+// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial with relative error below 2^-23.
+float exp(float x) {
+  if (x < -87.3f) return 0.0f;
+  const float clamped = x > 88.0f ? 88.0f : x;
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds to integer
+  const float n = std::fma(clamped, 1.44269504088896341f, kRound) - kRound;
+  float r = std::fma(n, -0.693359375f, clamped);
+  r = std::fma(n, 2.12194440e-4f, r);
+  float p = 1.9875691500e-4f;
+  p = std::fma(p, r, 1.3981999507e-3f);
+  p = std::fma(p, r, 8.3334519073e-3f);
+  p = std::fma(p, r, 4.1665795894e-2f);
+  p = std::fma(p, r, 1.6666665459e-1f);
+  p = std::fma(p, r, 5.0000001201e-1f);
+  p = std::fma(p, r * r, r) + 1.0f;
+  if (!(n >= -126.0f)) return x;  // NaN
+  const auto exponent = static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127);
+  return p * std::bit_cast<float>(exponent << 23);
+}
+
+// Odd polynomial near zero, where 1 - 2 / (e^2x + 1) would cancel.
+float tanh1(float x) {
+  const float a = std::fabs(x);
+  if (a < 0.625f) {
+    const float z = x * x;
+    float p = -5.70498872745e-3f;
+    p = std::fma(p, z, 2.06390887954e-2f);
+    p = std::fma(p, z, -5.37397155531e-2f);
+    p = std::fma(p, z, 1.33314422036e-1f);
+    p = std::fma(p, z, -3.33332819422e-1f);
+    return std::fma(p * z, x, x);
+  }
+  return std::copysign(1.0f - 2.0f / (exp(a + a) + 1.0f), x);
+}
+
+float gelu_tanh1(float x) {
+  const float cube = x * x * x;
+  const float inner = 0.797884560802865356f * std::fma(0.044715f, cube, x);
+  return 0.5f * x * (1.0f + tanh1(inner));
+}
+
+float silu1(float x) { return x / (1.0f + exp(-x)); }
+
+template <float (*F)(float)>
+void map(const float* x, float* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = F(x[i]);
+}
+
+float softmax_block(float* s, std::size_t n, float* m, float* sum) {
+  const float old_max = *m;
+  float new_max = old_max;
+  for (std::size_t i = 0; i < n; ++i) new_max = s[i] > new_max ? s[i] : new_max;
+  float lane[kLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    s[i] = exp(s[i] - new_max);
+    lane[i % kLanes] += s[i];
+  }
+  const float rescale = exp(old_max - new_max);
+  *sum = std::fma(*sum, rescale, reduce(lane));
+  *m = new_max;
+  return rescale;
+}
+
+void attend_values(const float* p, std::size_t p_stride, const float* scale, std::size_t G,
+                   const float* v, std::size_t v_stride, std::size_t n, float* o, std::size_t E) {
+  for (std::size_t g = 0; g < G; ++g) {
+    for (std::size_t e = 0; e < E; ++e) {
+      float sum = o[g * E + e] * scale[g];
+      for (std::size_t j = 0; j < n; ++j) {
+        sum = std::fma(p[g * p_stride + j], v[j * v_stride + e], sum);
+      }
+      o[g * E + e] = sum;
+    }
+  }
+}
+
+void rotate(float* x, const float* cos, const float* sin, std::size_t n) {
+  const std::size_t half = n / 2;
+  for (std::size_t i = 0; i < half; ++i) {
+    const float a = x[i], b = x[i + half];
+    x[i] = a * cos[i] - b * sin[i];
+    x[i + half] = b * cos[i] + a * sin[i];
+  }
+}
+
+void mean_std(const float* x, std::size_t n, float* mean, float* std) {
+  double lane[kLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) lane[i % kLanes] += static_cast<double>(x[i]);
+  const double average = reduce(lane) / static_cast<double>(n);
+  double square[kLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    const double difference = static_cast<double>(x[i]) - average;
+    square[i % kLanes] += difference * difference;
+  }
+  *mean = static_cast<float>(average);
+  *std = static_cast<float>(std::sqrt(reduce(square) / static_cast<double>(n)));
+}
+
+void altup_predict(float* const* streams, std::size_t A, const float* C, std::size_t n) {
+  for (std::size_t d = 0; d < n; ++d) {
+    float predicted[kMaxAltUpStreams];
+    for (std::size_t i = 0; i < A; ++i) {
+      float sum = C[i * A] * streams[0][d];
+      for (std::size_t j = 1; j < A; ++j) sum = std::fma(C[i * A + j], streams[j][d], sum);
+      predicted[i] = sum + streams[i][d];
+    }
+    for (std::size_t i = 0; i < A; ++i) streams[i][d] = predicted[i];
+  }
+}
+
+void altup_correct(float* const* streams, std::size_t A, std::size_t active, const float* activated,
+                   const float* k, std::size_t n) {
+  for (std::size_t d = 0; d < n; ++d) {
+    const float innovation = activated[d] - streams[active][d];
+    for (std::size_t i = 0; i < A; ++i) streams[i][d] = std::fma(innovation, k[i], streams[i][d]);
+  }
+}
+
+}  // namespace
+
+const KernelTable& portable_kernels() {
+  static constexpr KernelTable table = {
+      .name = "portable",
+      .matmul_f32 = matmul<float>,
+      .matmul_bf16 = matmul<Bf16>,
+      .matmul_f16 = matmul<F16>,
+      .dot_rows_f32 = dot_rows<float>,
+      .dot_rows_bf16 = dot_rows<Bf16>,
+      .dot_rows_f16 = dot_rows<F16>,
+      .add_rows_f32 = add_rows<float>,
+      .add_rows_bf16 = add_rows<Bf16>,
+      .add_rows_f16 = add_rows<F16>,
+      .widen_bf16 = widen_all<Bf16>,
+      .widen_f16 = widen_all<F16>,
+      .sum_squares = sum_squares,
+      .rms_norm = rms_norm,
+      .tanh = map<tanh1>,
+      .gelu_tanh = map<gelu_tanh1>,
+      .silu = map<silu1>,
+      .softmax_block = softmax_block,
+      .attend_values = attend_values,
+      .rotate = rotate,
+      .mean_std = mean_std,
+      .altup_predict = altup_predict,
+      .altup_correct = altup_correct,
+  };
+  return table;
+}
+
+}  // namespace gemma3n

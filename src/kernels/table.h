@@ -1,0 +1,123 @@
+// The inner loops, as one table of functions per instruction set.
+//
+// Rules for every kernel: row-major, unaligned pointers allowed, any size >= 0, no allocation, no
+// threads, no exceptions. Outputs may alias inputs only where a comment says so.
+//
+// Every table gives the same bits as portable.cc. That is possible because each sum has one fixed
+// order, whatever the width of the machine's vectors:
+//   * "lane sum" over k: eight partial sums, lane l adding the terms k = l, l + 8, l + 16, ... in
+//     that order, the last partial group of eight padded with zeros; then
+//     s_i = lane_i + lane_(i+4) for i < 4, and the result is (s_0 + s_1) + (s_2 + s_3).
+//   * products are added by fused multiply-add, so a term is rounded once.
+//   * exp, tanh and what is built on them are polynomials evaluated in one fixed order (math.inc).
+// So a row's result does not depend on which other rows share the call, on the number of threads,
+// or on the machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gemma3n {
+
+// Storage formats of 16 bits. Only their bits; widening them to f32 is exact.
+struct Bf16 {
+  std::uint16_t bits;
+};
+struct F16 {
+  std::uint16_t bits;
+};
+
+// y[t, o] = sum_k x[t, k] * w[o, k], a lane sum.   x: [T, K], w: [O, K], y: [T, O]
+// Strides count elements from row to row.
+template <typename W>
+struct Matmul {
+  const float* x;
+  std::size_t x_stride;
+  std::size_t T;
+  const W* w;
+  std::size_t w_stride;
+  std::size_t O;
+  std::size_t K;
+  float* y;  // aliases nothing
+  std::size_t y_stride;
+};
+
+// y[i] = sum_k w[k] * x[i][k] for i < count: one weight row against scattered rows.   Same sums as
+// Matmul's.
+template <typename W>
+struct DotRows {
+  const W* w;
+  const float* const* x;
+  std::size_t count;
+  std::size_t K;
+  float* y;
+};
+
+// y[n] += sum_i h[i] * rows[i][n], terms added one after the other in order of i.
+template <typename W>
+struct AddRows {
+  const W* const* rows;
+  const float* h;
+  std::size_t count;
+  float* y;
+  std::size_t N;
+};
+
+struct KernelTable {
+  const char* name;  // "portable", "avx2", "avx512"
+
+  void (*matmul_f32)(const Matmul<float>&);
+  void (*matmul_bf16)(const Matmul<Bf16>&);
+  void (*matmul_f16)(const Matmul<F16>&);
+
+  void (*dot_rows_f32)(const DotRows<float>&);
+  void (*dot_rows_bf16)(const DotRows<Bf16>&);
+  void (*dot_rows_f16)(const DotRows<F16>&);
+
+  void (*add_rows_f32)(const AddRows<float>&);
+  void (*add_rows_bf16)(const AddRows<Bf16>&);
+  void (*add_rows_f16)(const AddRows<F16>&);
+
+  // y[i] = x[i], widened.
+  void (*widen_bf16)(const Bf16* x, float* y, std::size_t n);
+  void (*widen_f16)(const F16* x, float* y, std::size_t n);
+
+  // Returns the lane sum of x[i]^2.
+  float (*sum_squares)(const float* x, std::size_t n);
+
+  // y = x / sqrt(mean(x^2) + eps) * weight.   y may be x; weight may be null: no scale.
+  void (*rms_norm)(const float* x, const float* weight, float eps, float* y, std::size_t n);
+
+  // Elementwise; y may be any input.
+  void (*tanh)(const float* x, float* y, std::size_t n);
+  void (*gelu_tanh)(const float* x, float* y,
+                    std::size_t n);  // x/2 (1 + tanh(sqrt(2/pi)(x + 0.044715 x^3)))
+  void (*silu)(const float* x, float* y, std::size_t n);  // x / (1 + exp(-x))
+
+  // One block of keys in a running softmax: with m' = max(*m, max(s)),
+  //   s[i] <- exp(s[i] - m'),  *sum <- *sum * exp(*m - m') + sum_i s[i] (a lane sum),  *m <- m'.
+  // Returns exp(*m - m') for the old *m: what earlier results are to be scaled by. n >= 1.
+  float (*softmax_block)(float* s, std::size_t n, float* m, float* sum);
+
+  // o[g, e] = o[g, e] * scale[g] + sum_j p[g, j] * v[j, e], in order of j.
+  //   p: [G, n] with stride p_stride; v: [n, E] with stride v_stride; o: [G, E].
+  void (*attend_values)(const float* p, std::size_t p_stride, const float* scale, std::size_t G,
+                        const float* v, std::size_t v_stride, std::size_t n, float* o,
+                        std::size_t E);
+
+  // x' = x cos + rotate_half(x) sin, in place.   x: [n], cos and sin: [n / 2], n even:
+  //   x'[i] = x[i] cos[i] - x[i + n/2] sin[i],  x'[i + n/2] = x[i + n/2] cos[i] + x[i] sin[i].
+  void (*rotate)(float* x, const float* cos, const float* sin, std::size_t n);
+
+  // Mean and population standard deviation of x, accumulated in f64 (a lane sum each).
+  void (*mean_std)(const float* x, std::size_t n, float* mean, float* std);
+
+  // AltUp on one token, in place: streams[i][d] += sum_j C[i * A + j] * streams[j][d].  A <= 8.
+  void (*altup_predict)(float* const* streams, std::size_t A, const float* C, std::size_t n);
+
+  // AltUp on one token, in place: streams[i][d] += (activated[d] - streams[active][d]) * k[i].
+  void (*altup_correct)(float* const* streams, std::size_t A, std::size_t active,
+                        const float* activated, const float* k, std::size_t n);
+};
+
+}  // namespace gemma3n
