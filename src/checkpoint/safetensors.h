@@ -11,45 +11,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/mapped_file.h"
-#include "gemma3n/tensor.h"
+#include "checkpoint/stored_dtype.h"
 
 namespace gemma3n {
-
-// Every element type of the format. Only F32, F16 and BF16 are used as weights.
-enum class StoredDType {
-  kBool,
-  kF4,
-  kF6E2M3,
-  kF6E3M2,
-  kU8,
-  kI8,
-  kF8E5M2,
-  kF8E4M3,
-  kF8E8M0,
-  kF8E4M3Fnuz,
-  kF8E5M2Fnuz,
-  kI16,
-  kU16,
-  kF16,
-  kBF16,
-  kI32,
-  kU32,
-  kF32,
-  kC64,
-  kF64,
-  kI64,
-  kU64,
-};
-std::string_view name(StoredDType dtype);              // as in the file: "BF16"
-std::int64_t size_bits(StoredDType dtype);             // of one element
-std::optional<DType> weight_dtype(StoredDType dtype);  // absent unless F32, F16 or BF16
 
 struct SafetensorsEntry {
   std::string name;
