@@ -18,35 +18,38 @@ namespace gemma3n {
 
 // Names, defaults and meaning as in transformers' GenerationConfig.
 struct GenerationConfig {
-  std::optional<std::int64_t> max_new_tokens;  // wins over max_length; 20 if neither is set
-  std::optional<std::int64_t> max_length;      // prompt included
-  std::int64_t min_new_tokens = 0;
-  std::int64_t min_length = 0;  // prompt included
-  bool do_sample = false;
-  float temperature = 1.0f;               // > 0
-  std::int64_t top_k = 50;                // 0 = off
-  float top_p = 1.0f;                     // (0, 1]
-  float min_p = 0.0f;                     // [0, 1]; 0 = off
-  float typical_p = 1.0f;                 // (0, 1]; 1 = off
-  float repetition_penalty = 1.0f;        // > 0
+  std::optional<std::int64_t> max_new_tokens;  // >= 1; wins over max_length; 20 if neither is set
+  std::optional<std::int64_t> max_length;      // prompt included; longer than every prompt
+  std::int64_t min_new_tokens = 0;             // wins over min_length if above 0
+  std::int64_t min_length = 0;                 // prompt included
+  bool do_sample = false;           // false: the most probable token; the next five have no effect
+  double temperature = 1.0;         // > 0
+  std::int64_t top_k = 50;          // 0 = off
+  double top_p = 1.0;               // [0, 1]; 1 = off
+  double min_p = 0.0;               // [0, 1]; 0 = off
+  double typical_p = 1.0;           // (0, 1]; 1 = off
+  double repetition_penalty = 1.0;  // > 0; 1 = off
   std::int64_t no_repeat_ngram_size = 0;  // 0 = off
   std::vector<std::vector<TokenId>> bad_words_ids;
-  std::vector<std::string> stop_strings;  // needs a tokenizer
-  std::vector<TokenId> eos_token_id;
+  std::vector<std::string> stop_strings;  // UTF-8, not empty; needs a tokenizer
+  std::vector<TokenId> eos_token_id;      // any of them ends a sequence
   std::optional<TokenId> pad_token_id, bos_token_id;
-  std::int64_t num_return_sequences = 1;  // > 1 needs do_sample
+  std::int64_t num_return_sequences = 1;  // per prompt; > 1 needs do_sample
   std::uint64_t seed = 0;                 // same seed, prompt and options: same output anywhere
   std::string cache_implementation = "dynamic";  // "dynamic", "static" ("hybrid" means dynamic)
-  std::int64_t prefill_chunk_size = 0;           // 0 = whole prompt
+  std::int64_t prefill_chunk_size = 0;           // tokens per sequence and pass; 0 = whole prompt
   bool output_scores = false;                    // processed scores of each step
   bool output_logits = false;                    // raw logits of each step
 
   // generation_config.json if there is one, else the defaults with the token ids of config.json.
-  // Keys this library does not know are ignored.
-  // Throws: kCorruptData, kInvalidArgument, kUnsupported (num_beams > 1), naming file and key.
+  // Throws: kNotFound if both files are missing; as from_json, naming the file.
   static GenerationConfig from_pretrained(const std::filesystem::path& model_dir);
+  // Keys this library does not know are ignored, null is the default. `seed` is no key of the file.
+  // Throws: kCorruptData (not JSON, a key twice), kInvalidArgument (a value), kUnsupported for an
+  // option of transformers that would change the output here (num_beams > 1, penalty_alpha,
+  // guidance_scale, suppress_tokens, ...), naming the key.
   static GenerationConfig from_json(std::string_view json);
-  std::string to_json() const;
+  std::string to_json() const;  // from_json gives the same back, but for the seed
   void validate() const;  // Throws: kInvalidArgument naming the option, its value and the range.
 };
 
@@ -62,36 +65,65 @@ struct GenerationStep {
 };
 
 struct GenerateOptions {
-  // Called for each new token, in order, on the calling thread. Return false to cancel everything.
+  // Called for each new token, on the calling thread: step by step, and in each step sequence by
+  // sequence. Return false to cancel everything.
   std::function<bool(const GenerationStep&)> on_token;
-  // Called during prefill with the share of the prompt done, 0 to 1. Return false to cancel.
+  // Called during prefill with the share of the prompts done, 0 to 1. Return false to cancel.
+  // Prompts are then read in chunks of 256 tokens unless prefill_chunk_size says otherwise.
   std::function<bool(double)> on_prefill;
   // Called with all ids so far and the logits [V]; may change the logits. Runs after the built-in
   // processors, before temperature, as in transformers.
   std::vector<std::function<void(std::span<const TokenId>, std::span<float>)>> logits_processors;
-  // Continue these caches: they hold a prefix of each prompt. Left holding all but the last token.
+  // Continue this cache: sequence i holds a prefix of prompts[i] (the caller vouches for the ids),
+  // at most all but its last token. Extended in place, also by a call that fails; see
+  // GenerateOutput::past_key_values.
   std::shared_ptr<Cache> past_key_values;
 };
 
+// Rows: the sequences of the first prompt, then those of the second, ...
 struct GenerateOutput {
   std::vector<std::vector<TokenId>> sequences;  // [B * num_return_sequences] prompt + new, unpadded
   std::vector<std::vector<TokenId>> new_tokens;  // the new ones alone, end token included
   std::vector<std::string> text;  // of the new tokens, without special tokens and stop string
   std::vector<FinishReason> finish_reasons;
-  std::vector<Tensor> scores, logits;  // one [B, V] f32 per step, if asked for
+  // One [B * num_return_sequences, V] f32 per step, if asked for.
+  // Differs: rows of finished sequences are 0; HF goes on computing them from padding.
+  std::vector<Tensor> scores, logits;
+  // Holds all tokens of each sequence but its last; after a cancelled prefill, what was read of the
+  // prompts. The cache that was given, unless num_return_sequences > 1.
   std::shared_ptr<Cache> past_key_values;
-  std::size_t prompt_tokens = 0, generated_tokens = 0;
+  std::size_t prompt_tokens = 0;     // of the B prompts
+  std::size_t cached_tokens = 0;     // of these, the ones past_key_values already held
+  std::size_t generated_tokens = 0;  // new tokens of all sequences
   double prefill_seconds = 0, decode_seconds = 0;  // wall clock
 
-  // [B, longest] i64, right-padded with pad_token_id (or the first end token), as HF returns.
+  // [B * num_return_sequences, longest] i64, right-padded with pad_token_id (or the first end
+  // token). Differs: HF also pads prompts of unequal length, on the left. Throws: kInvalidArgument
+  // if there is something to pad and no token to pad with.
   Tensor padded(const GenerationConfig& config) const;
 };
 
+// Continues each prompt token by token until an end token, a stop string, the greatest length or
+// max_position_embeddings.
+//
 // prompts: B lists of ids, none empty; unpadded (the batch is ragged, so there is no padding side).
 // `tokenizer` may be null if no stop strings and no text are wanted.
+//
+// Several turns of a conversation: pass past_key_values of the last output and, as prompt, its
+// sequences[0] and what follows. Only the new tokens are computed.
+//
+// Sampling draws from the same distribution as transformers, with random numbers of its own: they
+// depend on seed, the position in the sequence and, for equal prompts (or num_return_sequences), on
+// which of them it is; not on the other prompts, threads or machine. A generation that was stopped
+// and continued gives the same tokens as one in one go.
+//
 // Ref: HF GenerationMixin.generate, same order of processors; greedy output is identical.
-// Throws: kInvalidArgument (empty prompt, ids outside the vocabulary, options), kContextFull
-// (prompt longer than max_position_embeddings), kCorruptData (logits that are not finite).
+// Differs: lengths count a sequence's own tokens, not the padded batch's; a sequence ends when the
+// model has read max_position_embeddings tokens, where HF goes on.
+// Throws: kInvalidArgument (no or an empty prompt, ids outside the vocabulary, options, a cache
+// that does not fit, every token forbidden), kContextFull (prompt longer than
+// max_position_embeddings, or than a given static cache), kUnsupported (another
+// cache_implementation), kCorruptData (logits that are not finite).
 GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
                         const GenerationConfig& config, const Tokenizer* tokenizer = nullptr,
                         const GenerateOptions& options = {});

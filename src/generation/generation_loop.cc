@@ -1,0 +1,323 @@
+// The generation loop: prefill, then one token per step for every sequence that is not finished.
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <map>
+#include <numeric>
+
+#include "generation/language_model.h"
+#include "generation/logits_processors.h"
+#include "generation/sampler.h"
+#include "generation/text_stream.h"
+
+namespace gemma3n {
+namespace {
+
+constexpr std::int64_t kDefaultNewTokens = 20;
+constexpr std::size_t kProgressChunk = 256;  // tokens between two calls of on_prefill
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+struct Sequence {
+  std::vector<TokenId> ids;  // prompt and new tokens
+  std::size_t prompt_length = 0;
+  std::size_t limit = 0;       // of ids.size()
+  std::uint64_t copy = 0;      // DrawId::copy
+  std::size_t logits_row = 0;  // of the logits for its next token
+  std::optional<TextStream> stream{};
+  std::string text{};
+  std::optional<FinishReason> finish_reason{};
+};
+
+class Generation {
+ public:
+  Generation(const LanguageModel& model, const std::vector<std::vector<TokenId>>& prompts,
+             const GenerationConfig& config, const Tokenizer* tokenizer,
+             const GenerateOptions& options);
+  GenerateOutput run();
+
+ private:
+  bool prefill();
+  std::size_t count_uncached();
+  void choose_tokens();
+  TokenId choose(const Sequence& sequence);
+  void deliver_tokens();
+  void cancel_unfinished();
+  void append_chosen_tokens();
+  std::optional<FinishReason> reason_to_finish(const Sequence& sequence) const;
+  void collect_sequences();
+
+  std::span<float> logits_rows(std::size_t first, std::size_t count) {
+    return std::span(logits_).subspan(first * model_.vocab_size, count * model_.vocab_size);
+  }
+  // A [sequences, V] tensor of zeros at the end of `steps`.
+  std::span<float> add_step(std::vector<Tensor>& steps);
+
+  const LanguageModel& model_;
+  const std::vector<std::vector<TokenId>>& prompts_;
+  const GenerationConfig& config_;
+  const GenerateOptions& options_;
+  LogitsProcessors processors_;
+  CategoricalSampler sampler_;
+  std::vector<Sequence> sequences_;
+  std::vector<std::size_t> active_;    // sequences without a finish reason
+  std::vector<float> logits_;          // [sequences, V], rows in the order they were asked for
+  std::vector<float> scores_;          // [V] of the sequence at hand
+  std::vector<SequenceTokens> batch_;  // of the pass at hand
+  GenerateOutput out_;
+  bool cancelled_ = false;
+};
+
+Generation::Generation(const LanguageModel& model, const std::vector<std::vector<TokenId>>& prompts,
+                       const GenerationConfig& config, const Tokenizer* tokenizer,
+                       const GenerateOptions& options)
+    : model_(model),
+      prompts_(prompts),
+      config_(config),
+      options_(options),
+      processors_(make_logits_processors(config, model.vocab_size, options.logits_processors)) {
+  const auto copies = static_cast<std::size_t>(config.num_return_sequences);
+  std::map<std::span<const TokenId>, std::uint64_t,
+           decltype([](std::span<const TokenId> a, std::span<const TokenId> b) {
+             return std::ranges::lexicographical_compare(a, b);
+           })>
+      copies_so_far;
+  for (const auto& prompt : prompts) {
+    for (std::size_t i = 0; i < copies; ++i) {
+      Sequence sequence{.ids = prompt, .prompt_length = prompt.size()};
+      sequence.limit = length_limit(config, prompt.size(), model.max_position_embeddings);
+      sequence.copy = copies_so_far[prompt]++;
+      if (tokenizer) sequence.stream.emplace(*tokenizer, config.stop_strings, prompt);
+      sequences_.push_back(std::move(sequence));
+    }
+  }
+  logits_.resize(sequences_.size() * model.vocab_size);
+  scores_.resize(model.vocab_size);
+  active_.resize(sequences_.size());
+  std::iota(active_.begin(), active_.end(), 0u);
+}
+
+GenerateOutput Generation::run() {
+  const Stopwatch prefill_time;
+  cancelled_ = !prefill();
+  out_.prefill_seconds = prefill_time.seconds();
+
+  const Stopwatch decode_time;
+  while (!cancelled_) {
+    choose_tokens();
+    deliver_tokens();
+    std::erase_if(active_, [&](std::size_t i) { return sequences_[i].finish_reason.has_value(); });
+    if (cancelled_ || active_.empty()) break;
+    append_chosen_tokens();
+  }
+  out_.decode_seconds = decode_time.seconds();
+  cancel_unfinished();
+  collect_sequences();
+  return std::move(out_);
+}
+
+// Reads the prompts, all at once or chunk by chunk. False if on_prefill cancelled.
+bool Generation::prefill() {
+  const std::size_t total = count_uncached();
+  const auto copies = static_cast<std::size_t>(config_.num_return_sequences);
+  std::size_t chunk = static_cast<std::size_t>(config_.prefill_chunk_size);
+  if (chunk == 0) {
+    chunk = options_.on_prefill ? kProgressChunk : std::numeric_limits<std::size_t>::max();
+  }
+  std::vector<std::size_t> done(prompts_.size());
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    done[i] = static_cast<std::size_t>(model_.cached(i));
+  }
+
+  std::size_t rows = 0;
+  for (std::size_t read = 0; read < total;) {
+    batch_.clear();
+    const std::size_t first_row = rows;
+    for (std::size_t i = 0; i < prompts_.size(); ++i) {
+      const auto rest = std::span(prompts_[i]).subspan(done[i]);
+      if (rest.empty()) continue;
+      const auto part = rest.first(std::min(chunk, rest.size()));
+      const bool is_last = part.size() == rest.size();
+      batch_.push_back({.sequence = i, .tokens = part, .wants_logits = is_last});
+      if (is_last) {
+        for (std::size_t j = 0; j < copies; ++j) sequences_[i * copies + j].logits_row = rows;
+        ++rows;
+      }
+      done[i] += part.size();
+      read += part.size();
+    }
+    model_.append(batch_, logits_rows(first_row, rows - first_row));
+    const double share = static_cast<double>(read) / static_cast<double>(total);
+    if (options_.on_prefill && !options_.on_prefill(share)) return false;
+  }
+  if (copies > 1) model_.repeat(copies);
+  return true;
+}
+
+std::size_t Generation::count_uncached() {
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < prompts_.size(); ++i) {
+    const std::int64_t cached = model_.cached(i);
+    if (cached >= static_cast<std::int64_t>(prompts_[i].size())) {
+      fail(ErrorCode::kInvalidArgument, "generate: past_key_values: sequence ", i,
+           ": expected at most all but the last of the prompt's ", prompts_[i].size(),
+           " tokens, got ", cached);
+    }
+    out_.prompt_tokens += prompts_[i].size();
+    out_.cached_tokens += static_cast<std::size_t>(cached);
+    total += prompts_[i].size() - static_cast<std::size_t>(cached);
+  }
+  return total;
+}
+
+// For all sequences before any is delivered: so a cancelled batch, too, is at the same step in
+// every sequence, and the cache lacks exactly the last token of each.
+void Generation::choose_tokens() {
+  const auto all_logits = config_.output_logits ? add_step(out_.logits) : std::span<float>();
+  const auto all_scores = config_.output_scores ? add_step(out_.scores) : std::span<float>();
+  const std::size_t V = model_.vocab_size;
+  for (const std::size_t i : active_) {
+    Sequence& sequence = sequences_[i];
+    const auto logits = logits_rows(sequence.logits_row, 1);
+    std::ranges::copy(logits, scores_.begin());
+    const TokenId token = choose(sequence);
+    if (config_.output_logits) std::ranges::copy(logits, all_logits.subspan(i * V).begin());
+    if (config_.output_scores) std::ranges::copy(scores_, all_scores.subspan(i * V).begin());
+    sequence.ids.push_back(token);
+  }
+}
+
+TokenId Generation::choose(const Sequence& sequence) {
+  const SequenceState state{sequence.ids, sequence.prompt_length};
+  for (const LogitsProcessor& process : processors_) process(state, scores_);
+  if (!config_.do_sample) return largest(scores_);
+  return sampler_.draw(
+      scores_,
+      uniform({.seed = config_.seed, .copy = sequence.copy, .position = sequence.ids.size()}));
+}
+
+void Generation::deliver_tokens() {
+  for (const std::size_t i : active_) {
+    Sequence& sequence = sequences_[i];
+    const TokenId token = sequence.ids.back();
+    std::string text{};
+    if (sequence.stream) text = sequence.stream->push(token);
+    sequence.finish_reason = reason_to_finish(sequence);
+    if (sequence.stream && sequence.finish_reason) text += sequence.stream->finish();
+    sequence.text += text;
+    if (!cancelled_ && options_.on_token) {
+      cancelled_ = !options_.on_token({.sequence = i, .token = token, .text = text});
+    }
+  }
+}
+
+std::optional<FinishReason> Generation::reason_to_finish(const Sequence& sequence) const {
+  const auto& eos = config_.eos_token_id;
+  if (std::ranges::find(eos, sequence.ids.back()) != eos.end()) return FinishReason::kEos;
+  if (sequence.stream && sequence.stream->stopped()) return FinishReason::kStopString;
+  if (sequence.ids.size() >= sequence.limit) return FinishReason::kLength;
+  return std::nullopt;
+}
+
+void Generation::append_chosen_tokens() {
+  batch_.clear();
+  for (const std::size_t i : active_) {
+    sequences_[i].logits_row = batch_.size();
+    batch_.push_back({.sequence = i, .tokens = std::span(sequences_[i].ids).last(1)});
+  }
+  model_.append(batch_, logits_rows(0, batch_.size()));
+}
+
+void Generation::cancel_unfinished() {
+  for (const std::size_t i : active_) {
+    sequences_[i].finish_reason = FinishReason::kCancelled;
+    if (sequences_[i].stream) sequences_[i].text += sequences_[i].stream->finish();
+  }
+}
+
+void Generation::collect_sequences() {
+  for (Sequence& sequence : sequences_) {
+    const auto fresh = std::span(sequence.ids).subspan(sequence.prompt_length);
+    out_.new_tokens.emplace_back(fresh.begin(), fresh.end());
+    out_.generated_tokens += fresh.size();
+    out_.sequences.push_back(std::move(sequence.ids));
+    out_.text.push_back(std::move(sequence.text));
+    out_.finish_reasons.push_back(sequence.finish_reason.value());
+  }
+}
+
+std::span<float> Generation::add_step(std::vector<Tensor>& steps) {
+  steps.emplace_back(DType::kF32,
+                     std::vector<std::int64_t>{static_cast<std::int64_t>(sequences_.size()),
+                                               static_cast<std::int64_t>(model_.vocab_size)});
+  return steps.back().f32();
+}
+
+}  // namespace
+
+std::size_t length_limit(const GenerationConfig& config, std::size_t prompt_length,
+                         std::int64_t max_position_embeddings) {
+  const auto prompt = static_cast<std::int64_t>(prompt_length);
+  if (prompt > max_position_embeddings) {
+    fail(ErrorCode::kContextFull, "generate: expected a prompt of at most ",
+         max_position_embeddings, " tokens (max_position_embeddings), got ", prompt,
+         "; shorten it");
+  }
+  const std::int64_t readable = max_position_embeddings + 1;  // the last token is never read
+  std::int64_t limit = 0;
+  if (config.max_new_tokens) {
+    limit = prompt + std::min(*config.max_new_tokens, readable - prompt);
+  } else if (config.max_length) {
+    limit = std::min(*config.max_length, readable);
+  } else {
+    // Ref: HF GenerationMixin._prepare_generated_length stops at max_position_embeddings here.
+    limit = std::max(prompt + 1, std::min(prompt + kDefaultNewTokens, max_position_embeddings));
+  }
+  if (limit <= prompt) {
+    fail(ErrorCode::kInvalidArgument, "generate: max_length: expected more than the prompt's ",
+         prompt, " tokens, got ", *config.max_length, "; set max_new_tokens instead");
+  }
+  return static_cast<std::size_t>(limit);
+}
+
+void check_request(const std::vector<std::vector<TokenId>>& prompts, const GenerationConfig& config,
+                   std::size_t vocab_size, std::int64_t max_position_embeddings,
+                   const Tokenizer* tokenizer) {
+  config.validate();
+  if (!config.stop_strings.empty() && !tokenizer) {
+    fail(ErrorCode::kInvalidArgument, "generate: stop_strings need a tokenizer; pass one");
+  }
+  if (prompts.empty()) fail(ErrorCode::kInvalidArgument, "generate: expected a prompt, got none");
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    if (prompts[i].empty()) {
+      fail(ErrorCode::kInvalidArgument, "generate: prompt ", i,
+           ": expected at least one token, got none; begin with bos_token_id");
+    }
+    for (std::size_t j = 0; j < prompts[i].size(); ++j) {
+      const TokenId id = prompts[i][j];
+      if (id < 0 || static_cast<std::size_t>(id) >= vocab_size) {
+        fail(ErrorCode::kInvalidArgument, "generate: prompt ", i, ": token ", j,
+             ": expected an id from 0 to ", vocab_size - 1, ", got ", id);
+      }
+    }
+    length_limit(config, prompts[i].size(), max_position_embeddings);
+  }
+}
+
+GenerateOutput run_generation(const LanguageModel& model,
+                              const std::vector<std::vector<TokenId>>& prompts,
+                              const GenerationConfig& config, const Tokenizer* tokenizer,
+                              const GenerateOptions& options) {
+  check_request(prompts, config, model.vocab_size, model.max_position_embeddings, tokenizer);
+  return Generation(model, prompts, config, tokenizer, options).run();
+}
+
+}  // namespace gemma3n

@@ -1,0 +1,43 @@
+// What the generation loop needs of a model: little enough for a test to script.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "gemma3n/generation.h"
+#include "model/model_impl.h"
+
+namespace gemma3n {
+
+// A model together with the cache of one generation.
+struct LanguageModel {
+  std::size_t vocab_size = 0;
+  std::int64_t max_position_embeddings = 0;
+  // As append_tokens of model_impl.h, on the cache behind these functions.
+  std::function<void(std::span<const SequenceTokens>, std::span<float> logits)> append;
+  // Each sequence of the cache now stands `times` times in a row.
+  std::function<void(std::size_t times)> repeat;
+  // Tokens of `sequence` that the cache held at the beginning.
+  std::function<std::int64_t(std::size_t sequence)> cached;
+};
+
+// The most tokens, prompt included, that a sequence may get. Always more than `prompt_length`.
+// Throws: kContextFull if the model cannot read such a prompt; kInvalidArgument if max_length
+// leaves no room.
+std::size_t length_limit(const GenerationConfig& config, std::size_t prompt_length,
+                         std::int64_t max_position_embeddings);
+
+// Throws: kInvalidArgument, kContextFull for prompts and options that do not fit the model.
+void check_request(const std::vector<std::vector<TokenId>>& prompts, const GenerationConfig& config,
+                   std::size_t vocab_size, std::int64_t max_position_embeddings,
+                   const Tokenizer* tokenizer);
+
+// generate() over any model; past_key_values of options and output are not touched.
+// Throws: as generate().
+GenerateOutput run_generation(const LanguageModel& model,
+                              const std::vector<std::vector<TokenId>>& prompts,
+                              const GenerationConfig& config, const Tokenizer* tokenizer,
+                              const GenerateOptions& options);
+
+}  // namespace gemma3n
