@@ -18,12 +18,12 @@ enum class AttentionType { kSliding, kFull };  // "sliding_attention", "full_att
 struct RopeParameters {
   std::string rope_type = "default";  // "default", "linear", "llama3", "yarn"
   double rope_theta = 10000.0;
-  double factor = 1.0;                                   // linear, llama3, yarn
-  double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
-  double beta_fast = 32.0, beta_slow = 1.0;              // yarn
-  std::optional<double> attention_factor;                // yarn
-  std::optional<double> mscale, mscale_all_dim;          // yarn
-  bool truncate = true;                                  // yarn
+  double factor = 1.0;                                    // linear, llama3, yarn
+  double low_freq_factor = 1.0, high_freq_factor = 4.0;   // llama3
+  double beta_fast = 32.0, beta_slow = 1.0;               // yarn
+  std::optional<double> attention_factor = std::nullopt;  // yarn
+  std::optional<double> mscale = std::nullopt, mscale_all_dim = std::nullopt;  // yarn
+  bool truncate = true;                                                        // yarn
   std::int64_t original_max_position_embeddings = 0;  // llama3, yarn; 0 = max_position_embeddings
 };
 
