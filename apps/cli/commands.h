@@ -1,0 +1,15 @@
+// The subcommands. Each function declares its options and returns what runs with them.
+#pragma once
+
+#include "options.h"
+
+namespace gemma3n::cli {
+
+Runner declare_run(Options& options);
+Runner declare_chat(Options& options);
+Runner declare_tokenize(Options& options);
+Runner declare_inspect(Options& options);
+Runner declare_info(Options& options);
+Runner declare_bench(Options& options);
+
+}  // namespace gemma3n::cli

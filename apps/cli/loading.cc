@@ -1,0 +1,46 @@
+#include "loading.h"
+
+#include "messages.h"
+#include "progress.h"
+
+namespace gemma3n::cli {
+namespace {
+
+constexpr std::int64_t kMaxThreads = 1024;
+constexpr std::uint64_t kSyntheticSeed = 1;
+
+// `progress` must outlive the loading.
+LoadOptions load_options(Progress& progress, int threads) {
+  LoadOptions options;
+  options.threads = threads;
+  options.on_warning = [](std::string_view message) { print_warning(message); };
+  options.on_progress = [&progress](double fraction) { progress.update(fraction); };
+  return options;
+}
+
+}  // namespace
+
+void declare_threads(Options& options, std::optional<std::int64_t>& slot) {
+  options.add("--threads", "N", slot, "how many threads compute (one per core)");
+}
+
+int thread_count(std::int64_t given) {
+  if (given < 1 || given > kMaxThreads) {
+    fail(ErrorCode::kInvalidArgument, "--threads: expected 1 to ", kMaxThreads, ", got ", given);
+  }
+  return static_cast<int>(given);
+}
+
+int thread_count(std::optional<std::int64_t> given) { return given ? thread_count(*given) : 0; }
+
+ForCausalLM load_model(const std::filesystem::path& model_dir, int threads) {
+  Progress progress("loading");
+  return ForCausalLM::from_pretrained(model_dir, load_options(progress, threads));
+}
+
+ForCausalLM make_synthetic_model(const TextConfig& config, int threads) {
+  Progress progress("making weights");
+  return ForCausalLM::synthetic(config, kSyntheticSeed, load_options(progress, threads));
+}
+
+}  // namespace gemma3n::cli

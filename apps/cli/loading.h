@@ -1,0 +1,27 @@
+// How every subcommand loads a model.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "gemma3n/model.h"
+#include "options.h"
+
+namespace gemma3n::cli {
+
+void declare_threads(Options& options, std::optional<std::int64_t>& slot);
+
+// What --threads says.   Returns 0 if it was not given: one per core.
+// Throws: kInvalidArgument unless it is 1 to 1024.
+int thread_count(std::optional<std::int64_t> given);
+int thread_count(std::int64_t given);
+
+// Shows progress while it loads, and warnings, on standard error.
+// Throws: as ForCausalLM::from_pretrained.
+ForCausalLM load_model(const std::filesystem::path& model_dir, int threads);
+
+// Random weights of this shape.
+ForCausalLM make_synthetic_model(const TextConfig& config, int threads);
+
+}  // namespace gemma3n::cli

@@ -1,0 +1,210 @@
+// gemma3n run MODEL [PROMPT]: one answer.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <span>
+
+#include "answer.h"
+#include "commands.h"
+#include "gemma3n/chat.h"
+#include "generation_options.h"
+#include "input.h"
+#include "json.h"
+#include "loading.h"
+#include "messages.h"
+#include "table.h"
+
+namespace gemma3n::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kExitInterrupted = 130;
+
+struct Arguments {
+  std::string model;
+  std::optional<std::string> prompt;
+  std::optional<std::string> system;
+  std::optional<std::int64_t> threads;
+  bool raw = false, json = false, timings = false;
+  GenerationOptions generation;
+};
+
+struct Timings {
+  double load_seconds = 0;
+  double first_token_seconds = 0;  // from the start of the command; 0 if there was none
+};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double per_second(std::size_t count, double seconds) {
+  return seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
+}
+
+// The first new token comes out of the prompt's pass, so it is not a decode step.
+double decode_tokens_per_second(const GenerateOutput& output) {
+  const std::size_t sequences = output.new_tokens.size();
+  const std::size_t steps =
+      output.generated_tokens > sequences ? output.generated_tokens - sequences : 0;
+  return per_second(steps, output.decode_seconds);
+}
+
+std::string read_prompt(const Arguments& arguments) {
+  const bool is_argument = arguments.prompt && *arguments.prompt != "-";
+  std::string prompt = text_or_standard_input(arguments.prompt);
+  if (!is_argument && prompt.ends_with('\n')) {
+    prompt.pop_back();
+    if (prompt.ends_with('\r')) prompt.pop_back();
+  }
+  if (prompt.empty()) {
+    fail(ErrorCode::kInvalidArgument,
+         "the prompt is empty; give it as an argument or on standard input");
+  }
+  return prompt;
+}
+
+std::vector<TokenId> prompt_ids(const Arguments& arguments, const std::string& prompt,
+                                const Tokenizer& tokenizer) {
+  if (arguments.raw) return tokenizer.encode(prompt);
+  std::vector<Message> messages;
+  if (arguments.system) messages.push_back(text_message("system", *arguments.system));
+  messages.push_back(text_message("user", prompt));
+  const auto chat_template = ChatTemplate::from_pretrained(arguments.model);
+  // The template writes <bos> itself.
+  return tokenizer.encode(chat_template.render(messages, {.add_generation_prompt = true}), false);
+}
+
+std::size_t peak_resident_bytes() {
+  rusage usage = {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  constexpr std::size_t kBytesPerUnit = 1024;
+  return static_cast<std::size_t>(usage.ru_maxrss) * kBytesPerUnit;
+}
+
+std::string json_report(const Arguments& arguments, const GenerationConfig& config, int threads,
+                        const GenerateOutput& output, const Timings& timings) {
+  Json json;
+  json.begin_object()
+      .member("model", arguments.model)
+      .member("text", output.text.at(0))
+      .member("finish_reason", finish_reason_name(output.finish_reasons.at(0)))
+      .member("prompt_tokens", output.prompt_tokens)
+      .member("generated_tokens", output.generated_tokens);
+  json.key("sequences").begin_array();
+  for (std::size_t i = 0; i < output.text.size(); ++i) {
+    json.begin_object()
+        .member("text", output.text[i])
+        .member("finish_reason", finish_reason_name(output.finish_reasons.at(i)))
+        .member("token_ids", std::span<const TokenId>(output.new_tokens.at(i)))
+        .end_object();
+  }
+  json.end_array();
+  if (config.do_sample) json.member("seed", config.seed);
+  json.key("timings").begin_object();
+  json.member("load_seconds", timings.load_seconds)
+      .member("first_token_seconds", timings.first_token_seconds)
+      .member("prefill_seconds", output.prefill_seconds)
+      .member("decode_seconds", output.decode_seconds)
+      .member("prefill_tokens_per_second", per_second(output.prompt_tokens, output.prefill_seconds))
+      .member("decode_tokens_per_second", decode_tokens_per_second(output))
+      .end_object();
+  json.member("threads", threads).member("peak_resident_bytes", peak_resident_bytes());
+  return json.end_object().text() + "\n";
+}
+
+std::string timings_line(const GenerateOutput& output, const Timings& timings) {
+  return "load " + fixed(timings.load_seconds, 2) + " s; prompt " +
+         std::to_string(output.prompt_tokens) + " tokens, " +
+         fixed(per_second(output.prompt_tokens, output.prefill_seconds), 1) + "/s; answer " +
+         std::to_string(output.generated_tokens) + " tokens, " +
+         fixed(decode_tokens_per_second(output), 2) + "/s; first token after " +
+         fixed(timings.first_token_seconds, 2) + " s";
+}
+
+// Plain text: a single answer was streamed already, several are printed now.
+void finish_text(const GenerateOutput& output, Output& out) {
+  if (output.text.size() == 1) {
+    out.write("\n");
+    return;
+  }
+  for (std::size_t i = 0; i < output.text.size(); ++i) {
+    out.write("--- " + std::to_string(i + 1) + " ---\n");
+    out.write_untrusted(output.text[i]);
+    out.write("\n");
+  }
+}
+
+int run(const Arguments& arguments, Output& out) {
+  const auto start = Clock::now();
+  if (arguments.raw && arguments.system) {
+    fail(ErrorCode::kInvalidArgument, "--system needs the chat template, which --raw leaves out");
+  }
+  const std::string prompt = read_prompt(arguments);
+  const auto tokenizer = Tokenizer::from_pretrained(arguments.model);
+  const auto config = generation_config(
+      arguments.generation, GenerationConfig::from_pretrained(arguments.model), tokenizer);
+  auto ids = prompt_ids(arguments, prompt, tokenizer);
+
+  const auto model = load_model(arguments.model, thread_count(arguments.threads));
+  Timings timings = {.load_seconds = seconds_since(start)};
+
+  const bool streams = !arguments.json && config.num_return_sequences == 1;
+  const AnswerRequest request = {
+      .model = model,
+      .tokenizer = tokenizer,
+      .prompt = std::move(ids),
+      .config = config,
+      .past_key_values = nullptr,
+      .on_prompt_read = [&] { timings.first_token_seconds = seconds_since(start); }};
+  const auto output = make_answer(request, streams ? &out : nullptr);
+
+  if (arguments.json) {
+    out.write(json_report(arguments, config, model.threads(), output, timings));
+  } else {
+    finish_text(output, out);
+  }
+  out.flush();
+  if (arguments.timings) print_note(timings_line(output, timings));
+  return output.finish_reasons.at(0) == FinishReason::kCancelled ? kExitInterrupted : 0;
+}
+
+constexpr const char* kFooter = R"(
+The prompt is put into the checkpoint's own chat template, unless --raw is given. From standard
+input, one final line feed is dropped. A prompt that begins with "-" needs "--" before it.
+
+Ctrl-C ends the answer: what there is of it is printed, and the exit code is 130.
+
+--json prints one object when the answer is complete:
+  model, text, finish_reason ("eos", "stop_string", "length", "cancelled"),
+  prompt_tokens, generated_tokens, sequences (text, finish_reason, token_ids of each),
+  seed (if sampled), timings (seconds and tokens per second), threads, peak_resident_bytes
+
+Examples:
+  gemma3n run gemma-3n-E2B-it "Name three rivers." --greedy
+  git diff | gemma3n run gemma-3n-E2B-it - --system "Write a commit message."
+  gemma3n run gemma-3n-E2B --raw "Once upon a time" --temperature 0.8 --top-p 0.9 --seed 7
+)";
+
+}  // namespace
+
+Runner declare_run(Options& options) {
+  auto arguments = std::make_shared<Arguments>();
+  options.positional("MODEL", arguments->model, "folder of the checkpoint");
+  options.positional("PROMPT", arguments->prompt,
+                     "what to say to the model; standard input if absent or \"-\"");
+  options.add("--system", "TEXT", arguments->system, "instructions that come before the prompt");
+  options.flag("--raw", arguments->raw, "continue the prompt as it is, without a chat template");
+  options.flag("--json", arguments->json, "print one JSON object instead of text");
+  options.flag("--timings", arguments->timings, "tell the speed on standard error");
+  declare_threads(options, arguments->threads);
+  declare_generation_options(options, arguments->generation);
+  declare_num_return_sequences(options, arguments->generation);
+  options.footer(kFooter);
+  return [arguments](Output& out) { return run(*arguments, out); };
+}
+
+}  // namespace gemma3n::cli
