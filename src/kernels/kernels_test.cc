@@ -261,6 +261,15 @@ TEST_P(Kernels, RotateAndAltUp) {
   }
 }
 
+TEST_P(Kernels, LimitLoops) {
+  std::vector<std::uint64_t> words(77);
+  for (auto& word : words) word = (static_cast<std::uint64_t>(rng()) << 32) | rng();
+  for (const std::size_t n : {0, 1, 15, 16, 77}) {
+    EXPECT_EQ(fast.xor_words(words.data(), n), plain.xor_words(words.data(), n));
+    EXPECT_EQ(fast.fma_chains(n), plain.fma_chains(n));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(EachIsa, Kernels,
                          testing::ValuesIn(supported_kernels().begin(), supported_kernels().end()),
                          [](const auto& isa) { return std::string(isa.param->name); });

@@ -206,6 +206,25 @@ void altup_correct(float* const* streams, std::size_t A, std::size_t active, con
   }
 }
 
+std::uint64_t xor_words(const std::uint64_t* words, std::size_t n) {
+  std::uint64_t result = 0;
+  for (std::size_t i = 0; i < n; ++i) result ^= words[i];
+  return result;
+}
+
+float fma_chains(std::size_t steps) {
+  float total = 0.0f;
+  for (std::size_t chain = 0; chain < kFmaChains; ++chain) {
+    float lane[kLanes];
+    std::fill_n(lane, kLanes, static_cast<float>(chain));
+    for (std::size_t i = 0; i < steps; ++i) {
+      for (float& v : lane) v = std::fma(v, 0.5f, 1.0f);
+    }
+    total += reduce(lane);
+  }
+  return total;
+}
+
 }  // namespace
 
 const KernelTable& portable_kernels() {
@@ -233,6 +252,8 @@ const KernelTable& portable_kernels() {
       .mean_std = mean_std,
       .altup_predict = altup_predict,
       .altup_correct = altup_correct,
+      .xor_words = xor_words,
+      .fma_chains = fma_chains,
   };
   return table;
 }

@@ -63,6 +63,8 @@ struct AddRows {
   std::size_t N;
 };
 
+inline constexpr std::size_t kFmaChains = 12;  // of fma_chains: enough to hide its latency
+
 struct KernelTable {
   const char* name;  // "portable", "avx2", "avx512"
 
@@ -118,6 +120,12 @@ struct KernelTable {
   // AltUp on one token, in place: streams[i][d] += (activated[d] - streams[active][d]) * k[i].
   void (*altup_correct)(float* const* streams, std::size_t A, std::size_t active,
                         const float* activated, const float* k, std::size_t n);
+
+  // What the machine can do at best. Returns the exclusive or of n 64-bit words.
+  std::uint64_t (*xor_words)(const std::uint64_t* words, std::size_t n);
+  // kFmaChains independent chains of `steps` fused multiply-adds on eight lanes each; returns a
+  // value that depends on all of them.
+  float (*fma_chains)(std::size_t steps);
 };
 
 }  // namespace gemma3n

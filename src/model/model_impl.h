@@ -12,9 +12,9 @@ namespace gemma3n {
 
 // New tokens of one sequence of a cache.
 struct SequenceTokens {
-  std::size_t sequence = 0;               // row of the cache
-  std::span<const std::int32_t> tokens;   // appended to it, in order
-  bool wants_logits = true;               // of its last token
+  std::size_t sequence = 0;              // row of the cache
+  std::span<const std::int32_t> tokens;  // appended to it, in order
+  bool wants_logits = true;              // of its last token
 };
 
 // Appends all tokens to their sequences in one ragged pass, chunked inside as memory asks, and

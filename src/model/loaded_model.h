@@ -1,0 +1,76 @@
+// A model in memory: configuration, weights, what keeps them alive, and the means to run them.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "gemma3n/model.h"
+#include "model/text/decoder.h"
+#include "model/text/kv_cache.h"
+
+namespace gemma3n {
+
+// Arenas of forward passes that are over, for the next ones: passes in flight never share one.
+class ArenaPool {
+ public:
+  class Lease {
+   public:
+    Lease(ArenaPool& pool, std::unique_ptr<Arena> arena) : pool_(pool), arena_(std::move(arena)) {}
+    ~Lease() { pool_.give_back(std::move(arena_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    Arena& operator*() { return *arena_; }
+
+   private:
+    ArenaPool& pool_;
+    std::unique_ptr<Arena> arena_;
+  };
+
+  Lease take();
+
+ private:
+  void give_back(std::unique_ptr<Arena> arena) noexcept;
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Arena>> idle_;
+};
+
+struct ModelImpl {
+  explicit ModelImpl(int threads) : pool(threads) {}
+
+  TextConfig config;
+  Decoder decoder;
+  std::shared_ptr<const void> weights;              // the maps or buffers `decoder` points into
+  std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another order than on disk
+  mutable ThreadPool pool;
+  mutable ArenaPool arenas;
+};
+
+struct Cache::Impl {
+  std::unique_ptr<KvCache> kv;
+};
+
+// Ref: the forms of Checkpoint in checkpoint_binder.h.
+std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
+                                            const LoadOptions& options);
+std::shared_ptr<const ModelImpl> synthetic_model(const TextConfig& config, std::uint64_t seed,
+                                                 const LoadOptions& options);
+
+// Runs a batch in passes of at most KvCache::kMaxPassRows rows; sink(first row, rows, output) sees
+// each while its views live.
+template <typename Sink>
+void run_passes(const ModelImpl& model, Ops& op, const Batch& batch, KvCache& cache,
+                bool with_states, const Sink& sink) {
+  constexpr auto kRows = static_cast<std::size_t>(KvCache::kMaxPassRows);
+  for (std::size_t first = 0; first < batch.size(); first += kRows) {
+    const ArenaScope scope(op.arena());
+    const std::size_t last = first + kRows < batch.size() ? first + kRows : batch.size();
+    const Batch pass(batch.begin() + static_cast<std::ptrdiff_t>(first),
+                     batch.begin() + static_cast<std::ptrdiff_t>(last));
+    sink(first, pass, model.decoder.forward(op, pass, cache, with_states));
+  }
+}
+
+}  // namespace gemma3n

@@ -1,0 +1,430 @@
+// The public model classes: padded tensors in, padded tensors out, the ragged decoder between.
+#include "gemma3n/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "model/inputs.h"
+#include "model/loaded_model.h"
+#include "model/model_impl.h"
+
+namespace gemma3n {
+namespace {
+
+void check_finite(std::span<const float> values, const char* what) {
+  if (std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) return;
+  fail(ErrorCode::kCorruptData, what,
+       ": not finite; the weights contain NaN, infinity or values too large for float32");
+}
+
+// The cache as it was, for a call that fails.
+class CacheGuard {
+ public:
+  explicit CacheGuard(KvCache& cache) : cache_(cache) {
+    for (std::size_t s = 0; s < cache.sequences(); ++s) {
+      before_.push_back({cache.entries(s), cache.next_slot(s)});
+    }
+  }
+  ~CacheGuard() {
+    if (done_) return;
+    for (std::size_t s = 0; s < before_.size(); ++s) {
+      cache_.rewind(s, before_[s].entries, before_[s].next_slot);
+    }
+  }
+  CacheGuard(const CacheGuard&) = delete;
+  CacheGuard& operator=(const CacheGuard&) = delete;
+  void commit() { done_ = true; }
+
+ private:
+  struct State {
+    Index entries, next_slot;
+  };
+  KvCache& cache_;
+  std::vector<State> before_;
+  bool done_ = false;
+};
+
+void check_room(const KvCache& cache, const Batch& rows) {
+  if (cache.fixed_slots() == 0) return;
+  for (const BatchRow& row : rows) {
+    if (row.slot < cache.fixed_slots()) continue;
+    fail(ErrorCode::kContextFull, "static cache: expected at most ", cache.fixed_slots(),
+         " positions (max_cache_len), got ", row.slot + 1);
+  }
+}
+
+// A forward call in progress.
+struct Call {
+  PreparedInputs in;
+  std::shared_ptr<Cache> cache;  // what is returned; null without use_cache
+  std::unique_ptr<KvCache> own;  // what is used then
+
+  KvCache& kv() { return own ? *own : *cache->impl().kv; }
+};
+
+Call start_call(const ModelImpl& model, const TextInputs& inputs) {
+  Call call;
+  const KvCache* past = inputs.past_key_values ? inputs.past_key_values->impl().kv.get() : nullptr;
+  call.in = prepare_inputs(inputs, model.config, past);
+  if (past) {
+    call.cache = inputs.past_key_values;
+  } else if (inputs.use_cache) {
+    auto impl = std::make_unique<Cache::Impl>();
+    impl->kv = std::make_unique<KvCache>(model.config, call.in.sequences);
+    call.cache = std::make_shared<Cache>(std::move(impl));
+  } else {
+    call.own = std::make_unique<KvCache>(model.config, call.in.sequences);
+  }
+  check_room(call.kv(), call.in.rows);
+  return call;
+}
+
+std::vector<Tensor> new_states(const TextConfig& c, Index B, Index T) {
+  std::vector<Tensor> states;
+  for (Index i = 0; i <= c.num_hidden_layers; ++i) {
+    states.emplace_back(DType::kF32,
+                        std::vector<std::int64_t>{c.altup_num_inputs, B, T, c.hidden_size});
+  }
+  return states;
+}
+
+// Copies the [A, rows, D] states of a pass to their places in [A, B, T, D] tensors.
+void scatter_states(const DecoderOutput& output, std::span<const RowOrigin> origins, Index B,
+                    Index T, std::vector<Tensor>& states) {
+  for (std::size_t i = 0; i < output.states.size(); ++i) {
+    const auto [A, rows, D] = dims<3>(output.states[i]);
+    float* out = states[i].f32().data();
+    for (Index a = 0; a < A; ++a) {
+      for (Index r = 0; r < rows; ++r) {
+        const RowOrigin& at = origins[static_cast<std::size_t>(r)];
+        std::ranges::copy(output.states[i][a][r].span(), out + ((a * B + at.b) * T + at.t) * D);
+      }
+    }
+  }
+}
+
+// Runs the call; sink(origins, hidden) sees the wanted rows of each pass.
+template <typename Sink>
+std::vector<Tensor> run_call(const ModelImpl& model, Ops& op, Call& call, bool with_states,
+                             const Sink& sink) {
+  CacheGuard guard(call.kv());
+  std::vector<Tensor> states;
+  if (with_states) states = new_states(model.config, call.in.B, call.in.T);
+  run_passes(model, op, call.in.rows, call.kv(), with_states,
+             [&](std::size_t first, const Batch& rows, const DecoderOutput& output) {
+               const auto origins = std::span(call.in.origins).subspan(first, rows.size());
+               if (with_states) scatter_states(output, origins, call.in.B, call.in.T, states);
+               std::vector<RowOrigin> wanted;
+               for (std::size_t i = 0; i < rows.size(); ++i) {
+                 if (rows[i].is_wanted) wanted.push_back(origins[i]);
+               }
+               check_finite(output.hidden.span(), "last_hidden_state");
+               sink(wanted, output.hidden);
+             });
+  guard.commit();
+  if (call.cache) {
+    for (std::size_t b = 0; b < call.in.next_slots.size(); ++b)
+      call.kv().skip_to(b, call.in.next_slots[b]);
+  }
+  return states;
+}
+
+// Which of the T positions get logits, in order of the output.
+std::vector<Index> kept_positions(const CausalLMInputs& inputs, Index T) {
+  std::vector<Index> kept;
+  if (inputs.logits_indices) {
+    for (const std::int64_t index : inputs.logits_indices.i64()) {
+      const std::int64_t t = index < 0 ? index + T : index;  // as Python counts
+      if (t < 0 || t >= T) {
+        fail(ErrorCode::kInvalidArgument, "logits_indices: expected positions below ", T, ", got ",
+             index);
+      }
+      kept.push_back(t);
+    }
+    return kept;
+  }
+  if (inputs.logits_to_keep < 0) {
+    fail(ErrorCode::kInvalidArgument, "logits_to_keep: expected 0 (all) or more, got ",
+         inputs.logits_to_keep);
+  }
+  const Index first =
+      inputs.logits_to_keep == 0 ? 0 : std::max<Index>(0, T - inputs.logits_to_keep);
+  for (Index t = first; t < T; ++t) kept.push_back(t);
+  return kept;
+}
+
+// Mean of -log softmax(logits[t])[labels[t + 1]] over labels that are not -100.
+// Ref: HF ForCausalLMLoss
+Tensor causal_loss(const Tensor& logits, const Tensor& labels) {
+  const Index B = logits.dim(0), T = logits.dim(1), V = logits.dim(2);
+  if (labels.shape() != std::vector<std::int64_t>{B, T}) {
+    fail(ErrorCode::kInvalidArgument, "labels: expected the shape of input_ids, [", B, ", ", T,
+         "]");
+  }
+  double sum = 0;
+  Index counted = 0;
+  for (Index b = 0; b < B; ++b) {
+    for (Index t = 0; t + 1 < T; ++t) {
+      const std::int64_t label = labels.i64()[static_cast<std::size_t>(b * T + t + 1)];
+      if (label == -100) continue;
+      if (label < 0 || label >= V) {
+        fail(ErrorCode::kInvalidArgument, "labels: expected -100 or an id below ", V, ", got ",
+             label);
+      }
+      const float* row = logits.f32().data() + (b * T + t) * V;
+      const double max = static_cast<double>(*std::max_element(row, row + V));
+      double total = 0;
+      for (Index v = 0; v < V; ++v) total += std::exp(static_cast<double>(row[v]) - max);
+      sum += std::log(total) + max - static_cast<double>(row[label]);
+      ++counted;
+    }
+  }
+  const float mean = static_cast<float>(sum / static_cast<double>(counted));  // 0 / 0 = NaN, as HF
+  return Tensor::of(std::span<const float>(&mean, 1), {});
+}
+
+std::vector<Index> checked_ids(const Tensor& ids, std::int64_t limit) {
+  if (ids.rank() != 2)
+    fail(ErrorCode::kInvalidArgument, "input_ids: expected shape [batch, tokens]");
+  for (const std::int64_t id : ids.i64()) {
+    if (id < 0 || id >= limit) {
+      fail(ErrorCode::kInvalidArgument, "input_ids: expected ids from 0 to ", limit - 1, ", got ",
+           id);
+    }
+  }
+  return {ids.i64().begin(), ids.i64().end()};
+}
+
+}  // namespace
+
+// ---- caches
+// ---------------------------------------------------------------------------------------
+
+Cache::Cache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Cache::~Cache() = default;
+
+std::int64_t Cache::batch_size() const { return static_cast<std::int64_t>(impl_->kv->sequences()); }
+
+std::int64_t Cache::get_seq_length() const {
+  std::int64_t longest = 0;
+  for (std::size_t s = 0; s < impl_->kv->sequences(); ++s) {
+    longest = std::max<std::int64_t>(longest, impl_->kv->next_slot(s));
+  }
+  return longest;
+}
+
+std::shared_ptr<Cache> Cache::clone() const { return repeat_sequences(*this, 1); }
+std::size_t Cache::size_bytes() const { return impl_->kv->size_bytes(); }
+
+std::shared_ptr<Cache> repeat_sequences(const Cache& cache, std::size_t times) {
+  auto impl = std::make_unique<Cache::Impl>();
+  impl->kv = cache.impl().kv->repeat(times);
+  return std::make_shared<Cache>(std::move(impl));
+}
+
+std::int64_t sequence_length(const Cache& cache, std::size_t sequence) {
+  return cache.impl().kv->entries(sequence);
+}
+
+static std::shared_ptr<Cache> make_cache(const ModelImpl& model, std::int64_t batch_size,
+                                         const CacheOptions& options) {
+  if (batch_size < 1) {
+    fail(ErrorCode::kInvalidArgument, "batch_size: expected at least 1, got ", batch_size);
+  }
+  const bool is_static = options.implementation == CacheOptions::Implementation::kStatic;
+  if (is_static && options.max_cache_len < 1) {
+    fail(ErrorCode::kInvalidArgument, "max_cache_len: expected at least 1 for a static cache, got ",
+         options.max_cache_len);
+  }
+  auto impl = std::make_unique<Cache::Impl>();
+  impl->kv = std::make_unique<KvCache>(model.config, static_cast<std::size_t>(batch_size),
+                                       is_static ? options.max_cache_len : 0);
+  return std::make_shared<Cache>(std::move(impl));
+}
+
+// ---- generation's call
+// ----------------------------------------------------------------------------
+
+void append_tokens(const ModelImpl& model, Cache& cache, std::span<const SequenceTokens> batch,
+                   std::span<float> logits) {
+  KvCache& kv = *cache.impl().kv;
+  Batch rows;
+  Index wanted = 0;
+  for (const SequenceTokens& part : batch) {
+    for (std::size_t i = 0; i < part.tokens.size(); ++i) {
+      BatchRow row;
+      row.sequence = part.sequence;
+      row.token = part.tokens[i];
+      if (row.token < 0 || row.token >= model.config.vocab_size) {
+        fail(ErrorCode::kInvalidArgument, "token id: expected 0 to ", model.config.vocab_size - 1,
+             ", got ", row.token);
+      }
+      row.slot = kv.next_slot(part.sequence) + static_cast<Index>(i);
+      row.position = kv.entries(part.sequence) + static_cast<Index>(i);
+      row.is_wanted = part.wants_logits && i + 1 == part.tokens.size();
+      wanted += row.is_wanted;
+      rows.push_back(row);
+    }
+  }
+  const Index V = model.config.vocab_size;
+  check(static_cast<Index>(logits.size()) == wanted * V,
+        "logits: one row for each sequence that wants them");
+  check_room(kv, rows);
+
+  CacheGuard guard(kv);
+  auto arena = model.arenas.take();
+  Ops op(active_kernels(), *arena, model.pool);
+  Index done = 0;
+  run_passes(
+      model, op, rows, kv, false, [&](std::size_t, const Batch&, const DecoderOutput& output) {
+        const Index n = output.hidden.shape()[0];
+        if (n == 0) return;
+        model.decoder.logits(op, output.hidden, View<float>(logits.data() + done * V, {n, V}));
+        done += n;
+      });
+  check_finite(logits, "logits");
+  guard.commit();
+}
+
+// ---- TextModel
+// ------------------------------------------------------------------------------------
+
+TextModel TextModel::from_pretrained(const std::filesystem::path& model_dir,
+                                     const LoadOptions& options) {
+  return TextModel(load_model(model_dir, options));
+}
+
+TextOutputs TextModel::forward(const TextInputs& inputs) const {
+  Call call = start_call(*impl_, inputs);
+  const Index T = call.in.T, D = impl_->config.hidden_size;
+  TextOutputs out;
+  out.last_hidden_state = Tensor(DType::kF32, {call.in.B, T, D});
+  auto arena = impl_->arenas.take();
+  Ops op(active_kernels(), *arena, impl_->pool);
+  float* hidden = out.last_hidden_state.f32().data();
+  out.hidden_states = run_call(*impl_, op, call, inputs.output_hidden_states,
+                               [&](std::span<const RowOrigin> rows, View<const float> values) {
+                                 for (std::size_t r = 0; r < rows.size(); ++r) {
+                                   std::ranges::copy(values[static_cast<Index>(r)].span(),
+                                                     hidden + (rows[r].b * T + rows[r].t) * D);
+                                 }
+                               });
+  out.past_key_values = call.cache;
+  return out;
+}
+
+Tensor TextModel::get_per_layer_inputs(const Tensor& input_ids) const {
+  const TextConfig& c = impl_->config;
+  const auto ids = checked_ids(input_ids, c.vocab_size);
+  auto arena = impl_->arenas.take();
+  const ArenaScope scope(*arena);
+  Ops op(active_kernels(), *arena, impl_->pool);
+  return Tensor::of(
+      impl_->decoder.per_layer_lookup(op, ids).span(),
+      {input_ids.dim(0), input_ids.dim(1), c.num_hidden_layers, c.hidden_size_per_layer_input});
+}
+
+Tensor TextModel::get_input_embeddings(const Tensor& input_ids) const {
+  const auto ids = checked_ids(input_ids, impl_->config.vocab_size);
+  auto arena = impl_->arenas.take();
+  const ArenaScope scope(*arena);
+  Ops op(active_kernels(), *arena, impl_->pool);
+  return Tensor::of(impl_->decoder.embed(op, ids).span(),
+                    {input_ids.dim(0), input_ids.dim(1), impl_->config.hidden_size});
+}
+
+std::shared_ptr<Cache> TextModel::new_cache(std::int64_t batch_size,
+                                            const CacheOptions& options) const {
+  return make_cache(*impl_, batch_size, options);
+}
+
+const TextConfig& TextModel::config() const { return impl_->config; }
+
+// ---- ForCausalLM
+// ----------------------------------------------------------------------------------
+
+ForCausalLM ForCausalLM::from_pretrained(const std::filesystem::path& model_dir,
+                                         const LoadOptions& options) {
+  return ForCausalLM(load_model(model_dir, options));
+}
+
+ForCausalLM ForCausalLM::synthetic(const TextConfig& config, std::uint64_t seed,
+                                   const LoadOptions& options) {
+  return ForCausalLM(synthetic_model(config, seed, options));
+}
+
+CausalLMOutputs ForCausalLM::forward(const CausalLMInputs& inputs) const {
+  if (inputs.labels && (inputs.logits_to_keep != 0 || inputs.logits_indices)) {
+    fail(ErrorCode::kInvalidArgument,
+         "labels: expected logits of all positions (logits_to_keep 0)");
+  }
+  Call call = start_call(*impl_, inputs);
+  const Index B = call.in.B, V = impl_->config.vocab_size;
+  const auto kept = kept_positions(inputs, call.in.T);
+  std::vector<bool> is_kept(static_cast<std::size_t>(call.in.T));
+  for (const Index t : kept) is_kept[static_cast<std::size_t>(t)] = true;
+  for (std::size_t i = 0; i < call.in.rows.size(); ++i) {
+    call.in.rows[i].is_wanted = is_kept[static_cast<std::size_t>(call.in.origins[i].t)];
+  }
+
+  CausalLMOutputs out;
+  const auto n = static_cast<Index>(kept.size());
+  out.logits = Tensor(DType::kF32, {B, n, V});
+  float* logits = out.logits.f32().data();
+  auto arena = impl_->arenas.take();
+  Ops op(active_kernels(), *arena, impl_->pool);
+  out.hidden_states =
+      run_call(*impl_, op, call, inputs.output_hidden_states,
+               [&](std::span<const RowOrigin> rows, View<const float> hidden) {
+                 // A few rows at a time: all of a long prompt's logits twice would be gigabytes.
+                 constexpr Index kRows = 32;
+                 for (Index r0 = 0; r0 < hidden.shape()[0]; r0 += kRows) {
+                   const ArenaScope scope(op.arena());
+                   const Index count = std::min(kRows, hidden.shape()[0] - r0);
+                   auto some = op.arena().tensor({count, V});
+                   impl_->decoder.logits(
+                       op, View<const float>(hidden[r0].data(), {count, hidden.shape()[1]}), some);
+                   for (Index r = 0; r < count; ++r) {
+                     const RowOrigin& at = rows[static_cast<std::size_t>(r0 + r)];
+                     for (Index k = 0; k < n; ++k) {
+                       if (kept[static_cast<std::size_t>(k)] != at.t) continue;
+                       std::ranges::copy(some[r].span(), logits + (at.b * n + k) * V);
+                     }
+                   }
+                 }
+               });
+  check_finite(out.logits.f32(), "logits");
+  if (inputs.labels) out.loss = causal_loss(out.logits, inputs.labels);
+  out.past_key_values = call.cache;
+  return out;
+}
+
+std::shared_ptr<Cache> ForCausalLM::new_cache(std::int64_t batch_size,
+                                              const CacheOptions& options) const {
+  return make_cache(*impl_, batch_size, options);
+}
+
+const TextConfig& ForCausalLM::config() const { return impl_->config; }
+int ForCausalLM::threads() const { return impl_->pool.size(); }
+
+// ---- arenas
+// ---------------------------------------------------------------------------------------
+
+ArenaPool::Lease ArenaPool::take() {
+  const std::lock_guard lock(mutex_);
+  if (idle_.empty()) return {*this, std::make_unique<Arena>()};
+  auto arena = std::move(idle_.back());
+  idle_.pop_back();
+  return {*this, std::move(arena)};
+}
+
+void ArenaPool::give_back(std::unique_ptr<Arena> arena) noexcept {
+  const std::lock_guard lock(mutex_);
+  try {
+    idle_.push_back(std::move(arena));
+  } catch (...) {  // no memory to remember it: let it go
+  }
+}
+
+}  // namespace gemma3n

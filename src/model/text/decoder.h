@@ -1,0 +1,60 @@
+// The text model: embeddings, per-layer inputs, AltUp streams, layers, merge, vocabulary head.
+#pragma once
+
+#include <vector>
+
+#include "model/text/decoder_layer.h"
+
+namespace gemma3n {
+
+// Results of one pass. Views live in the arena of the caller's scope.
+struct DecoderOutput {
+  View<float> hidden;               // [wanted rows, D] after the final norm
+  std::vector<View<float>> states;  // L + 1 of [A, T, D] if all layers' states were asked for
+};
+
+struct Decoder {
+  Weight embed_tokens;                            // [V, D]
+  Weight embed_tokens_per_layer;                  // [Vp, L * P]
+  Weight per_layer_model_projection;              // [L * P, D]
+  Vector per_layer_projection_norm;               // [P]
+  std::vector<Weight> altup_projections;          // A - 1 of [D, D]
+  std::vector<Weight> altup_unembed_projections;  // A - 1 of [D, D]
+  std::vector<DecoderLayer> layers;               // [L]
+  Vector norm;                                    // [D]
+  Weight lm_head;                                 // [V, D]; embed_tokens if they are tied
+  RotaryEmbedding rope_sliding, rope_full;
+  Index D = 0, P = 0, L = 0, A = 0;
+  Index first_shared = 0;  // layers from here on only matter to wanted rows
+  float eps = 1e-6f;
+  float softcap = 30.0f;
+
+  // Runs the rows of a batch, appending them to the cache. Layers that own no keys run for the
+  // wanted rows only, unless `with_states`: then every layer runs for every row.
+  // Ref: HF Gemma3nTextModel.forward
+  // Throws: kContextFull if a static cache is too small (the cache is then as before).
+  DecoderOutput forward(Ops& op, const Batch& batch, KvCache& cache,
+                        bool with_states = false) const;
+
+  // cap * tanh(hidden E^T / cap), in place in `logits`.   hidden: [n, D], logits: [n, V]
+  // Ref: HF Gemma3nForCausalLM.forward
+  void logits(Ops& op, View<const float> hidden, View<float> logits) const;
+
+  // Rows of the per-layer table, scaled; ids outside the table take row 0.   returns [T, L * P].
+  // Ref: HF Gemma3nTextModel.get_per_layer_inputs
+  View<float> per_layer_lookup(Ops& op, std::span<const Index> ids) const;
+
+  // Rows of the embedding table, scaled.   returns [T, D].
+  View<float> embed(Ops& op, std::span<const Index> ids) const;
+
+ private:
+  View<float> embeddings(Ops& op, const Batch& batch) const;
+  View<float> per_layer_inputs(Ops& op, std::span<const BatchRow> rows, View<const float> embedded,
+                               Index first, Index last) const;
+  View<float> start_streams(Ops& op, View<const float> embedded) const;
+  View<float> merge_streams(Ops& op, View<const float> streams) const;
+};
+
+void bind(TensorBinder& b, Decoder& m, const TextConfig& c);
+
+}  // namespace gemma3n

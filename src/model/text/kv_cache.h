@@ -1,0 +1,80 @@
+// Keys and values of the layers that own them, for a batch of sequences.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gemma3n/config.h"
+#include "ops/attend.h"
+#include "tensor/view.h"
+
+namespace gemma3n {
+
+// An entry is a token that has been seen; padding leaves no entry, but counts in slots. A sliding
+// layer keeps its entries in a ring of window + one pass, a full layer keeps all.
+class KvCache {
+ public:
+  // Tokens of one sequence that one pass may append: so much slack a ring has.
+  static constexpr Index kMaxPassRows = 512;
+
+  // `fixed_slots` > 0 allocates for that many slots at once and refuses more ("static").
+  KvCache(const TextConfig& config, std::size_t sequences, Index fixed_slots = 0);
+  KvCache(const KvCache& other);
+  KvCache& operator=(const KvCache&) = delete;
+
+  std::size_t sequences() const { return sequences_.size(); }
+  Index entries(std::size_t sequence) const { return count(sequences_[sequence].slots); }
+  Index next_slot(std::size_t sequence) const { return sequences_[sequence].next_slot; }
+  Index fixed_slots() const { return fixed_slots_; }
+  std::size_t size_bytes() const;
+
+  // Makes room for one more entry; its keys and values are written layer by layer.
+  // Throws: kContextFull if a static cache has no such slot.
+  Index append(std::size_t sequence, Index slot);
+  // Slots up to `slot` are past, even if they were padding.
+  void skip_to(std::size_t sequence, Index slot);
+  // Forgets the entries from `entries` on. If a ring has already overwritten what the remaining
+  // ones would still see, the sequence is emptied instead.
+  void rewind(std::size_t sequence, Index entries, Index next_slot);
+
+  // Where the layer that `layer` reads from holds entry `entry`.   [K, capacity, E] at that entry:
+  // head h is `head_stride` floats further.
+  struct Place {
+    float* key;
+    float* value;
+    Index head_stride;
+  };
+  Place place(Index layer, std::size_t sequence, Index entry);
+  // The keys a query at `entry` sees in `layer`.
+  KeyRange visible(Index layer, std::size_t sequence, Index entry) const;
+
+  // Each sequence `times` times in a row.
+  std::unique_ptr<KvCache> repeat(std::size_t times) const;
+
+ private:
+  struct Ring {
+    std::unique_ptr<float[]> keys, values;  // [K, capacity, E]
+    Index capacity = 0;
+  };
+  struct Sequence {
+    std::vector<Index> slots;  // of each entry, ascending
+    Index next_slot = 0;
+    std::vector<Ring> rings;  // [owning layers]
+  };
+
+  static Index count(const std::vector<Index>& v) { return static_cast<Index>(v.size()); }
+  KvCache(const KvCache& other, std::size_t times);
+  Sequence copy(const Sequence& from) const;
+  void reserve(Ring& ring, bool is_sliding, Index entries) const;
+  std::size_t ring_index(Index layer) const {
+    return static_cast<std::size_t>(kv_layer_[static_cast<std::size_t>(layer)]);
+  }
+
+  Index K_, E_, window_, fixed_slots_;
+  std::vector<Index> kv_layer_;   // [L] the layer whose ring is read
+  std::vector<bool> is_sliding_;  // [owning layers]
+  std::vector<Sequence> sequences_;
+};
+
+}  // namespace gemma3n

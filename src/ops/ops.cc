@@ -1,0 +1,220 @@
+#include "ops/ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace gemma3n {
+namespace {
+
+constexpr Index kRowPiece = 128;      // rows of x in one piece of a matmul
+constexpr Index kColumnPiece = 96;    // weight rows in one piece, at least
+constexpr Index kPieceWork = 262144;  // multiply-adds in one piece of a thin matmul, about
+constexpr Index kPieceElements = 32768;
+
+template <typename W>
+void matmul_piece(void (*kernel)(const Matmul<W>&), View<const float> x, const Weight& w,
+                  View<float> y, Index first, Index t0, Index t1, Index o0, Index o1) {
+  const Index I = w.shape[1];
+  kernel({.x = x.data() + t0 * I,
+          .x_stride = static_cast<std::size_t>(I),
+          .T = static_cast<std::size_t>(t1 - t0),
+          .w = static_cast<const W*>(w.data) + o0 * I,
+          .w_stride = static_cast<std::size_t>(I),
+          .O = static_cast<std::size_t>(o1 - o0),
+          .K = static_cast<std::size_t>(I),
+          .y = y.data() + t0 * y.shape()[1] + first + o0,
+          .y_stride = static_cast<std::size_t>(y.shape()[1])});
+}
+
+float gelu_erf(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); }
+float quick_gelu(float x) { return x / (1.0f + std::exp(-1.702f * x)); }
+float relu(float x) { return x < 0.0f ? 0.0f : x; }  // NaN stays NaN
+
+}  // namespace
+
+Activation activation_from_name(std::string_view name) {
+  if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast") {
+    return Activation::kGeluTanh;
+  }
+  if (name == "gelu") return Activation::kGelu;
+  if (name == "silu" || name == "swish") return Activation::kSilu;
+  if (name == "relu") return Activation::kRelu;
+  if (name == "quick_gelu") return Activation::kQuickGelu;
+  fail(ErrorCode::kUnsupported,
+       "hidden_activation: expected gelu_pytorch_tanh, gelu_new, gelu_fast, ",
+       "gelu, silu, swish, relu or quick_gelu, got '", name, "'");
+}
+
+View<float> Ops::linear(View<const float> x, const Weight& w) {
+  auto y = arena_.tensor({x.shape()[0], w.shape[0]});
+  linear_into(x, w, y, 0);
+  return y;
+}
+
+void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index first) {
+  const auto [T, I] = dims<2>(x);
+  check(w.shape.rank() == 2, "a linear weight has two dimensions");
+  const Index O = w.shape[0];
+  expect(x, {T, w.shape[1]}, "linear input");
+  check(dims<2>(y)[0] == T && first >= 0 && first + O <= dims<2>(y)[1], "linear output fits");
+
+  const Index row_piece = std::min(T, kRowPiece);
+  const Index column_work = std::max<Index>(1, row_piece * I);
+  const Index column_piece =
+      std::max<Index>(1, kPieceWork / (column_work * kColumnPiece)) * kColumnPiece;
+  const Index row_pieces = T == 0 ? 0 : (T + row_piece - 1) / row_piece;
+  const Index column_pieces = (O + column_piece - 1) / column_piece;
+  // Pieces of the same columns follow each other, so that their weights stay in the cache.
+  pool_.run(row_pieces * column_pieces, [&](Index piece) {
+    const Index t0 = piece % row_pieces * row_piece, t1 = std::min(T, t0 + row_piece);
+    const Index o0 = piece / row_pieces * column_piece, o1 = std::min(O, o0 + column_piece);
+    switch (w.dtype) {
+      case DType::kF32:
+        return matmul_piece(k_.matmul_f32, x, w, y, first, t0, t1, o0, o1);
+      case DType::kBF16:
+        return matmul_piece(k_.matmul_bf16, x, w, y, first, t0, t1, o0, o1);
+      case DType::kF16:
+        return matmul_piece(k_.matmul_f16, x, w, y, first, t0, t1, o0, o1);
+      default:
+        check(false, "a weight is f32, bf16 or f16");
+    }
+  });
+}
+
+void Ops::add_bias(View<float> y, const Vector& bias) {
+  if (bias.data() == nullptr) return;
+  const auto [T, O] = dims<2>(y);
+  check(bias.size() == O, "a bias has one value per output");
+  for_rows(T, O, [&](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) {
+      for (Index o = 0; o < O; ++o) y(t, o) += bias.data()[o];
+    }
+  });
+}
+
+View<float> Ops::rms_norm(View<const float> x, const Vector& w, float eps) {
+  const Index D = x.shape()[x.shape().rank() - 1];
+  check(w.data() == nullptr || w.size() == D, "a norm has one weight per channel");
+  auto y = arena_.tensor(x.shape());
+  if (D == 0) return y;
+  for_rows(x.size() / D, 2 * D, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      k_.rms_norm(x.data() + i * D, w.data(), eps, y.data() + i * D, static_cast<std::size_t>(D));
+    }
+  });
+  return y;
+}
+
+View<float> Ops::lookup(const Weight& table, std::span<const Index> ids, float scale) {
+  check(table.shape.rank() == 2, "a table has two dimensions");
+  const Index V = table.shape[0], D = table.shape[1];
+  const auto n = static_cast<std::size_t>(D);
+  auto y = arena_.tensor({static_cast<Index>(ids.size()), D});
+  for (std::size_t t = 0; t < ids.size(); ++t) {
+    check(ids[t] >= 0 && ids[t] < V, "ids were checked against the table");
+    float* row = y[static_cast<Index>(t)].data();
+    const Index offset = ids[t] * D;
+    switch (table.dtype) {
+      case DType::kF32:
+        std::memcpy(row, static_cast<const float*>(table.data) + offset, n * sizeof(float));
+        break;
+      case DType::kBF16:
+        k_.widen_bf16(static_cast<const Bf16*>(table.data) + offset, row, n);
+        break;
+      case DType::kF16:
+        k_.widen_f16(static_cast<const F16*>(table.data) + offset, row, n);
+        break;
+      default:
+        check(false, "a weight is f32, bf16 or f16");
+    }
+    for (Index d = 0; d < D; ++d) row[d] *= scale;
+  }
+  return y;
+}
+
+View<float> Ops::activate(View<const float> x, Activation f) {
+  auto y = arena_.tensor(x.shape());
+  pool_.parallel_for(x.size(), kPieceElements / 4, [&](Index begin, Index end) {
+    const float* in = x.data() + begin;
+    float* out = y.data() + begin;
+    const auto n = static_cast<std::size_t>(end - begin);
+    switch (f) {
+      case Activation::kGeluTanh:
+        return k_.gelu_tanh(in, out, n);
+      case Activation::kSilu:
+        return k_.silu(in, out, n);
+      case Activation::kGelu:
+        std::transform(in, in + n, out, gelu_erf);
+        return;
+      case Activation::kRelu:
+        std::transform(in, in + n, out, relu);
+        return;
+      case Activation::kQuickGelu:
+        std::transform(in, in + n, out, quick_gelu);
+        return;
+    }
+  });
+  return y;
+}
+
+View<float> Ops::tanh(View<const float> x) {
+  auto y = arena_.tensor(x.shape());
+  pool_.parallel_for(x.size(), kPieceElements / 4, [&](Index begin, Index end) {
+    k_.tanh(x.data() + begin, y.data() + begin, static_cast<std::size_t>(end - begin));
+  });
+  return y;
+}
+
+View<float> Ops::copy(View<const float> x) {
+  auto y = arena_.tensor(x.shape());
+  std::ranges::copy(x.span(), y.data());
+  return y;
+}
+
+View<float> Ops::add(View<const float> a, View<const float> b) {
+  expect(b, a.shape(), "add");
+  auto y = arena_.tensor(a.shape());
+  pool_.parallel_for(a.size(), kPieceElements, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) y.data()[i] = a.data()[i] + b.data()[i];
+  });
+  return y;
+}
+
+void Ops::add_to(View<float> y, View<const float> x) {
+  expect(x, y.shape(), "add_to");
+  pool_.parallel_for(x.size(), kPieceElements, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) y.data()[i] += x.data()[i];
+  });
+}
+
+View<float> Ops::mul(View<const float> a, View<const float> b) {
+  expect(b, a.shape(), "mul");
+  auto y = arena_.tensor(a.shape());
+  pool_.parallel_for(a.size(), kPieceElements, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) y.data()[i] = a.data()[i] * b.data()[i];
+  });
+  return y;
+}
+
+View<float> Ops::mul(View<const float> x, const Vector& w) {
+  const auto [T, D] = dims<2>(x);
+  check(w.size() == D, "mul: one weight per channel");
+  auto y = arena_.tensor({T, D});
+  for_rows(T, D, [&](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) {
+      for (Index d = 0; d < D; ++d) y(t, d) = x(t, d) * w.data()[d];
+    }
+  });
+  return y;
+}
+
+View<float> Ops::scale(View<const float> x, float factor) {
+  auto y = arena_.tensor(x.shape());
+  pool_.parallel_for(x.size(), kPieceElements, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) y.data()[i] = factor * x.data()[i];
+  });
+  return y;
+}
+
+}  // namespace gemma3n

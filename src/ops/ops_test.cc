@@ -1,0 +1,202 @@
+#include "ops/ops.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "gemma3n/system.h"
+#include "ops/attend.h"
+#include "ops/sparse_mlp.h"
+
+namespace gemma3n {
+namespace {
+
+std::vector<float> random_floats(Index n, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<std::size_t>(n));
+  for (float& v : values) v = normal(rng);
+  return values;
+}
+
+std::vector<float> copied(View<const float> x) { return {x.span().begin(), x.span().end()}; }
+
+// Everything here runs on each instruction set and with one and three threads: same bits.
+class OpsTest : public testing::TestWithParam<const KernelTable*> {
+ protected:
+  Arena arena;
+  ThreadPool one{1}, three{3};
+  Ops op{*GetParam(), arena, one};
+  Ops op3{*GetParam(), arena, three};
+  Ops plain{portable_kernels(), arena, one};
+};
+
+TEST_P(OpsTest, LinearHasTheSameBitsForAnyThreadsRowsAndInstructionSet) {
+  const Index T = 150, I = 70, O = 210;
+  const auto x = random_floats(T * I, 1), values = random_floats(O * I, 2);
+  const Weight w{values.data(), DType::kF32, {O, I}};
+  const View<const float> input(x.data(), {T, I});
+  const auto expected = copied(plain.linear(input, w));
+  EXPECT_EQ(copied(op.linear(input, w)), expected);
+  EXPECT_EQ(copied(op3.linear(input, w)), expected);
+  for (const Index t : {Index{0}, Index{77}, T - 1}) {
+    const auto row = copied(op.linear(View<const float>(input[t].data(), {1, I}), w));
+    for (Index o = 0; o < O; ++o) {
+      ASSERT_EQ(row[static_cast<std::size_t>(o)], expected[static_cast<std::size_t>(t * O + o)]);
+    }
+  }
+}
+
+TEST_P(OpsTest, LinearRefusesAnInputOfTheWrongWidth) {
+  const std::vector<float> values(6);
+  const Weight w{values.data(), DType::kF32, {2, 3}};
+  EXPECT_THROW(op.linear(View<const float>(values.data(), {3, 2}), w), Error);
+}
+
+// Attention in the plain order: all scores, one softmax, one sum, in f64.
+std::vector<double> reference_attention(const float* q, const std::vector<const float*>& keys,
+                                        const std::vector<const float*>& values, Index E) {
+  std::vector<double> weight;
+  double total = 0;
+  for (const float* key : keys) {
+    double score = 0;
+    for (Index e = 0; e < E; ++e) score += static_cast<double>(q[e]) * static_cast<double>(key[e]);
+    weight.push_back(std::exp(score));
+    total += weight.back();
+  }
+  std::vector<double> out(static_cast<std::size_t>(E));
+  for (std::size_t j = 0; j < values.size(); ++j) {
+    for (Index e = 0; e < E; ++e) {
+      out[static_cast<std::size_t>(e)] += weight[j] / total * static_cast<double>(values[j][e]);
+    }
+  }
+  return out;
+}
+
+TEST_P(OpsTest, AttendMatchesAPlainSoftmaxOverARing) {
+  const Index T = 20, H = 6, K = 2, E = 12, capacity = 128;
+  const auto q = random_floats(T * H * E, 3);
+  const auto keys = random_floats(K * capacity * E, 4), values = random_floats(K * capacity * E, 5);
+  std::vector<KeyRange> ranges;
+  for (Index t = 0; t < T; ++t) {  // windows of all lengths, some across the ring's end
+    const Index end = 100 + 5 * t, begin = std::max<Index>(end - 1 - 6 * t, end - capacity);
+    ranges.push_back({keys.data(), values.data(), capacity, begin, end});
+  }
+  const View<const float> query(q.data(), {T, H, E});
+  const auto out = attend(op3, query, ranges, K);
+  EXPECT_EQ(copied(out), copied(attend(plain, query, ranges, K)));
+  for (Index t = 0; t < T; ++t) {
+    for (Index h = 0; h < H; ++h) {
+      std::vector<const float*> k, v;
+      for (Index j = ranges[static_cast<std::size_t>(t)].begin;
+           j < ranges[static_cast<std::size_t>(t)].end; ++j) {
+        const Index offset = (h / (H / K) * capacity + j % capacity) * E;
+        k.push_back(keys.data() + offset);
+        v.push_back(values.data() + offset);
+      }
+      const auto expected = reference_attention(&query(t, h, 0), k, v, E);
+      for (Index e = 0; e < E; ++e) {
+        ASSERT_NEAR(out(t, h * E + e), expected[static_cast<std::size_t>(e)], 2e-6)
+            << t << " " << h;
+      }
+    }
+  }
+}
+
+TEST_P(OpsTest, AQuerysAttentionDoesNotDependOnTheOtherQueries) {
+  const Index T = 33, H = 4, K = 1, E = 8, capacity = 64;
+  const auto q = random_floats(T * H * E, 6);
+  const auto keys = random_floats(K * capacity * E, 7), values = random_floats(K * capacity * E, 8);
+  std::vector<KeyRange> ranges;
+  for (Index t = 0; t < T; ++t)
+    ranges.push_back({keys.data(), values.data(), capacity, t / 2, t + 1});
+  const auto all = copied(attend(op, View<const float>(q.data(), {T, H, E}), ranges, K));
+  for (Index t = 0; t < T; ++t) {
+    const auto row = copied(attend(op, View<const float>(q.data() + t * H * E, {1, H, E}),
+                                   std::span(ranges).subspan(static_cast<std::size_t>(t), 1), K));
+    ASSERT_TRUE(std::equal(row.begin(), row.end(), all.begin() + t * H * E));
+  }
+}
+
+// The gated MLP with all neurons computed: zeros are added like any other term.
+std::vector<float> dense_mlp(Ops& op, View<const float> x, View<const float> gate, float multiplier,
+                             const Weight& up, const Weight& down_rows) {
+  const Index T = x.shape()[0], F = up.shape[0], D = up.shape[1];
+  const auto u = op.linear(x, up);
+  std::vector<float> y(static_cast<std::size_t>(T * D), 0.0f);
+  for (Index t = 0; t < T; ++t) {
+    float mean = 0, std = 0;
+    op.kernels().mean_std(gate[t].data(), static_cast<std::size_t>(F), &mean, &std);
+    std::vector<float> h(static_cast<std::size_t>(F));
+    for (Index n = 0; n < F; ++n) {
+      h[static_cast<std::size_t>(n)] = std::max(0.0f, gate(t, n) - (mean + std * multiplier));
+    }
+    op.kernels().gelu_tanh(h.data(), h.data(), h.size());
+    for (Index n = 0; n < F; ++n) {
+      const float value = h[static_cast<std::size_t>(n)] * u(t, n);
+      for (Index d = 0; d < D; ++d) {
+        float& out = y[static_cast<std::size_t>(t * D + d)];
+        out = std::fma(value, static_cast<const float*>(down_rows.data)[n * D + d], out);
+      }
+    }
+  }
+  return y;
+}
+
+TEST_P(OpsTest, SparseMlpHasTheBitsOfTheDenseOne) {
+  const Index T = 9, D = 40, F = 300;
+  const auto x = random_floats(T * D, 9), gate = random_floats(T * F, 10);
+  const auto up = random_floats(F * D, 11), down = random_floats(F * D, 12);
+  const Weight w_up{up.data(), DType::kF32, {F, D}}, w_down{down.data(), DType::kF32, {F, D}};
+  const View<const float> input(x.data(), {T, D}), gates(gate.data(), {T, F});
+  for (const float multiplier : {1.645f, 0.0f, 4.0f}) {
+    const auto expected = dense_mlp(op, input, gates, multiplier, w_up, w_down);
+    EXPECT_EQ(
+        copied(sparse_mlp(op, input, gates, multiplier, Activation::kGeluTanh, w_up, {w_down})),
+        expected);
+    EXPECT_EQ(
+        copied(sparse_mlp(op3, input, gates, multiplier, Activation::kGeluTanh, w_up, {w_down})),
+        expected);
+  }
+}
+
+TEST_P(OpsTest, SparseMlpDoesNotHideANaNInTheGate) {
+  const Index D = 8, F = 16;
+  auto gate = random_floats(F, 13);
+  gate[3] = std::nanf("");
+  const auto x = random_floats(D, 14), w = random_floats(F * D, 15);
+  const Weight weight{w.data(), DType::kF32, {F, D}};
+  const auto y =
+      sparse_mlp(op, View<const float>(x.data(), {1, D}), View<const float>(gate.data(), {1, F}),
+                 1.0f, Activation::kGeluTanh, weight, {weight});
+  EXPECT_TRUE(std::isnan(y(0, 0)));
+}
+
+TEST_P(OpsTest, LookupWidensAndScales) {
+  const std::vector<std::uint16_t> table = {0x3F80, 0x4000, 0xBF80, 0x0000};  // 1, 2, -1, 0 in bf16
+  const Weight w{table.data(), DType::kBF16, {2, 2}};
+  const Index ids[] = {1, 0, 1};
+  EXPECT_EQ(copied(op.lookup(w, ids, 3.0f)), (std::vector<float>{-3, 0, 3, 6, -3, 0}));
+}
+
+INSTANTIATE_TEST_SUITE_P(EachIsa, OpsTest,
+                         testing::ValuesIn(supported_kernels().begin(), supported_kernels().end()),
+                         [](const auto& isa) { return std::string(isa.param->name); });
+
+TEST(Activation, NamesAreThoseOfTheConfig) {
+  EXPECT_EQ(activation_from_name("gelu_pytorch_tanh"), Activation::kGeluTanh);
+  EXPECT_THROW(activation_from_name("mish"), Error);
+}
+
+TEST(System, KnowsItsKernels) {
+  const SystemInfo info = system_info();
+  EXPECT_EQ(info.instruction_sets.front(), "portable");
+  EXPECT_FALSE(info.version.empty());
+  EXPECT_THROW(measure_limits(0), Error);
+}
+
+}  // namespace
+}  // namespace gemma3n
