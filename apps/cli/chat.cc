@@ -90,6 +90,7 @@ void reply(Conversation& conversation, const std::string& message, bool is_inter
     if (!out.at_line_start()) out.write("\n");
     out.flush();
     print_error(error.what());
+    if (error.code() == ErrorCode::kContextFull) print_note("(/reset starts a new conversation)");
   }
 }
 
@@ -119,8 +120,9 @@ void converse(Conversation& conversation, LineReader& lines, Output& out) {
 int run(const Arguments& arguments, Output& out) {
   const auto tokenizer = Tokenizer::from_pretrained(arguments.model);
   const auto chat_template = ChatTemplate::from_pretrained(arguments.model);
-  const auto config = generation_config(
-      arguments.generation, GenerationConfig::from_pretrained(arguments.model), tokenizer);
+  auto config = generation_config(arguments.generation,
+                                  GenerationConfig::from_pretrained(arguments.model), tokenizer);
+  config.num_return_sequences = 1;  // whatever the checkpoint says: there is one conversation
   const auto model = load_model(arguments.model, thread_count(arguments.threads));
 
   Conversation conversation(model, tokenizer, chat_template, config);

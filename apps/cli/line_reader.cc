@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -45,6 +46,14 @@ char* prompt_of(EditLine* line) { return editor_of(line).prompt.data(); }
 unsigned char interrupt_line(EditLine* line, int) {
   editor_of(line).is_interrupted = true;
   return CC_EOF;
+}
+
+// Bound to Ctrl-Z: gives the terminal back to the shell until the program is continued.
+unsigned char suspend(EditLine* line, int) {
+  ::el_set(line, EL_PREP_TERM, 0);
+  ::kill(0, SIGTSTP);
+  ::el_set(line, EL_PREP_TERM, 1);
+  return CC_REDISPLAY;
 }
 
 // libedit reads characters, not bytes: without a UTF-8 locale it would refuse all but ASCII.
@@ -91,10 +100,13 @@ std::unique_ptr<LineEditor> open_editor(const std::string& prompt,
   ::el_set(editor->line, EL_CLIENTDATA, editor.get());
   ::el_set(editor->line, EL_PROMPT, prompt_of);
   ::el_set(editor->line, EL_EDITOR, "emacs");
-  // While a line is edited, Ctrl-C is a key like any other.
-  ::el_set(editor->line, EL_SETTY, "-d", "intr=", nullptr);
-  ::el_set(editor->line, EL_ADDFN, "interrupt-line", "Give up this line", interrupt_line);
+  // While a line is edited, Ctrl-C and Ctrl-Z are keys like any other.
+  ::el_set(editor->line, EL_SETTY, "-d", "-isig", nullptr);
+  // The wide form, because the narrow one copies the strings and never frees them.
+  ::el_wset(editor->line, EL_ADDFN, L"interrupt-line", L"Give up this line", interrupt_line);
+  ::el_wset(editor->line, EL_ADDFN, L"suspend", L"Stop the program until fg", suspend);
   ::el_set(editor->line, EL_BIND, "^C", "interrupt-line", nullptr);
+  ::el_set(editor->line, EL_BIND, "^Z", "suspend", nullptr);
   ::el_set(editor->line, EL_BIND, "^R", "em-inc-search-prev", nullptr);
   load_history(*editor);
   ::el_source(editor->line, nullptr);  // the person's own key bindings
