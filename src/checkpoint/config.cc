@@ -85,7 +85,7 @@ TextConfig read_any_text_config(Json::Object object) {
 template <typename Read>
 auto read_config_file(const std::filesystem::path& model_dir, const Read& read) {
   const std::string text = read_text_file(model_dir / kFileName, kMaxConfigBytes);
-  return naming_file(kFileName, [&] { return read(parse_json_object(text)); });
+  return naming_place(kFileName, [&] { return read(parse_json_object(text)); });
 }
 
 }  // namespace

@@ -84,16 +84,6 @@ void expect_range(std::string_view name, double value, double lowest, double hig
 // The same for a value above `bound`.
 void expect_above(std::string_view name, double value, double bound);
 
-// Runs `read()`; its errors get "<file>: " in front.
-template <typename Read>
-auto naming_file(std::string_view file, const Read& read) {
-  try {
-    return read();
-  } catch (const Error& error) {
-    fail(error.code(), file, ": ", error.what());
-  }
-}
-
 inline constexpr std::size_t kMaxConfigBytes = 512u << 10;  // Gemma 3n's has 5 KiB
 
 }  // namespace gemma3n

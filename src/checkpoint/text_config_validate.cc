@@ -1,22 +1,17 @@
 // What makes a TextConfig a model that can run.
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "checkpoint/config_fields.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/text_config_limits.h"
 #include "gemma3n/config.h"
+#include "ops/ops.h"
 
 namespace gemma3n {
 namespace {
 
 constexpr double kAnyNumber = 1e308;
-
-// Keys of transformers' ACT2CLS that the model implements.
-constexpr std::array<std::string_view, 10> kActivations = {
-    "gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu", "gelu_python",
-    "quick_gelu",        "silu",     "swish",     "relu", "linear"};
 
 std::string field(std::string_view key) { return "text_config." + std::string(key); }
 
@@ -102,9 +97,10 @@ void validate_numbers(const TextConfig& c) {
   expect_range(field("attention_dropout"), c.attention_dropout, 0.0, 1.0);
   expect_above(field("final_logit_softcapping"), c.final_logit_softcapping, 0.0);
   expect_range(field("altup_coef_clip"), c.altup_coef_clip, 0.0, kAnyNumber);
-  if (std::ranges::find(kActivations, c.hidden_activation) == kActivations.end()) {
-    fail(ErrorCode::kUnsupported, field("hidden_activation"), ": expected one of transformers' ",
-         "gelu, silu, relu and linear functions, got ", printable(c.hidden_activation));
+  try {
+    activation_from_name(printable(c.hidden_activation));
+  } catch (const Error& error) {
+    fail(error.code(), "text_config.", error.what());  // begins with the key
   }
 }
 
