@@ -162,14 +162,24 @@ void TopK::operator()(const SequenceState&, std::span<float> scores) {
 
 void TopP::operator()(const SequenceState&, std::span<float> scores) {
   const double total = list_candidates(scores, candidates_);
+  const double droppable = (1.0 - p_) * total;
+  // Tokens so improbable that all of them together are droppable need no sorting: nearly all.
+  const double tiny = droppable / (2.0 * static_cast<double>(candidates_.size()));
+  double dropped = 0.0;
+  std::erase_if(candidates_, [&](const Candidate& candidate) {
+    if (candidate.weight > tiny) return false;
+    dropped += candidate.weight;
+    forbid(candidate.id, scores);
+    return true;
+  });
+
   std::ranges::sort(candidates_, [](const Candidate& a, const Candidate& b) {
     return a.score < b.score || (a.score == b.score && a.id > b.id);
   });
   candidates_.pop_back();  // the largest stays
-  double cumulative = 0.0;
   for (const Candidate& candidate : candidates_) {
-    cumulative += candidate.weight;
-    if (cumulative / total > 1.0 - p_) break;
+    dropped += candidate.weight;
+    if (dropped > droppable) break;
     forbid(candidate.id, scores);
   }
 }
