@@ -24,11 +24,12 @@ struct Message {
   std::vector<Part> parts;  // in the order the model should see them
 };
 
+// A message of one text part.
 Message text_message(std::string role, std::string text);
 
 struct RenderOptions {
   bool add_generation_prompt = false;
-  bool continue_final_message = false;  // leave the last turn open
+  bool continue_final_message = false;  // leave the last turn open; not with the one above
   std::string variables_json = "{}";    // further template variables: "tools", "date_string", ...
 };
 
@@ -46,12 +47,16 @@ class ChatTemplate {
   // `special_tokens_json`: object of names the template may use, e.g. {"bos_token": "<bos>"}.
   explicit ChatTemplate(std::string_view source, std::string_view special_tokens_json = "{}");
 
+  // A message of one text part has that text as its "content"; any other has a list of
+  // {"type": "text" | "image" | "audio", "text": ...}.
   // Throws: kInvalidArgument with the template's own message (raise_exception), kUnsupported or
   // kInvalidArgument for what the template does wrong, naming its line; kInvalidArgument when a
-  // limit on steps, depth or output is exceeded.
+  // limit on steps, depth or output is exceeded, or for no messages.
   std::string render(std::span<const Message> messages, const RenderOptions& options = {}) const;
 
-  // The same with messages as JSON (any keys the template reads).
+  // The same with messages as JSON (any keys the template reads). As apply_chat_template does it,
+  // keys whose value is null are dropped and reasoning is found under each of its three names.
+  // Throws: also kInvalidArgument for malformed JSON, repeated keys or integers beyond 64 bits.
   std::string render_json(std::string_view messages_json, const RenderOptions& options = {}) const;
 
   const std::string& source() const;
