@@ -47,14 +47,22 @@ Number parse_number(std::string_view text, std::string_view what, std::string_vi
   return number;
 }
 
-// CLI11's messages are sentences of one or more lines; ours are one line in lower case.
-[[noreturn]] void fail_usage(const CLI::ParseError& error, const std::string& command) {
+// CLI11's messages are sentences of several forms; ours say what was expected and what was found.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   std::string message = error.what();
-  while (!message.empty() && (message.back() == '\n' || message.back() == '.')) message.pop_back();
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    const bool is_absent = message.ends_with("missing");
+    return message.substr(0, message.find(':')) +
+           (is_absent ? ": expected a value" : ": expected one value, got several");
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !app.remaining().empty()) {
+    return "unexpected argument '" + app.remaining().front() + "'";
+  }
+  while (message.ends_with('\n') || message.ends_with('.')) message.pop_back();
   if (message.size() > 1 && std::islower(static_cast<unsigned char>(message[1])) != 0) {
     message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
   }
-  fail(ErrorCode::kInvalidArgument, message, "; see gemma3n ", command, " --help");
+  return message;
 }
 
 }  // namespace
@@ -155,6 +163,22 @@ std::string help_text(const CLI::App& app) {
   return text;
 }
 
+// "--text=" means an empty text; CLI11 would take the next argument for it.
+std::vector<std::string> split_empty_values(const std::vector<std::string>& arguments) {
+  std::vector<std::string> split;
+  bool are_options = true;
+  for (const auto& argument : arguments) {
+    are_options = are_options && argument != "--";
+    if (are_options && argument.starts_with("--") && argument.find('=') + 1 == argument.size()) {
+      split.push_back(argument.substr(0, argument.size() - 1));
+      split.emplace_back();
+    } else {
+      split.push_back(argument);
+    }
+  }
+  return split;
+}
+
 }  // namespace
 
 Runner parse_options(const Command& command, const std::vector<std::string>& arguments) {
@@ -164,14 +188,17 @@ Runner parse_options(const Command& command, const std::vector<std::string>& arg
   Options options(impl);
   Runner runner = command.declare(options);
   try {
-    impl.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    auto reversed = split_empty_values(arguments);
+    std::ranges::reverse(reversed);
+    impl.app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
     return [help = help_text(impl.app)](Output& out) {
       out.write(help);
       return 0;
     };
   } catch (const CLI::ParseError& error) {
-    fail_usage(error, command.name);
+    fail(ErrorCode::kInvalidArgument, usage_message(impl.app, error), "; see gemma3n ",
+         command.name, " --help");
   }
   return runner;
 }

@@ -173,7 +173,12 @@ class HelpTest(CliTest):
         self.refuse(USAGE, "walk", saying=["'walk'", "--help"])
         self.refuse(USAGE, "run", saying=["MODEL", "gemma3n run --help"])
         self.refuse(USAGE, "run", self.chat, "hi", "--colour", saying=["--colour"])
-        self.refuse(USAGE, "run", self.chat, "one", "two", saying=["two"])
+        self.refuse(USAGE, "run", self.chat, "one", "two", saying=["'two'"])
+        self.refuse(USAGE, "run", self.chat, "hi", "--seed", "1", "--seed", "2", saying=["--seed", "several"])
+        self.refuse(USAGE, "run", self.chat, "hi", "--seed", saying=["--seed", "expected a value"])
+
+    def test_an_empty_value_is_not_the_next_argument(self):
+        self.refuse(USAGE, "run", self.chat, "hi", "--seed=", "3", saying=["--seed", "got ''"])
 
 
 class RunTest(CliTest):
@@ -617,7 +622,8 @@ class TokenizeTest(CliTest):
             self.refuse(USAGE, "tokenize", self.chat, "--decode", "--text", ids, saying=["--decode"])
 
     def test_empty_text_has_no_tokens_of_its_own(self):
-        self.assertEqual(self.succeed_json("tokenize", self.chat, "--text", "")["pieces"], ["<bos>"])
+        for empty in (["--text", ""], ["--text="]):
+            self.assertEqual(self.succeed_json("tokenize", self.chat, *empty)["pieces"], ["<bos>"])
 
 
 class InspectTest(CliTest):
