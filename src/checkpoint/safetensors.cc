@@ -70,11 +70,10 @@ class HeaderReader {
     for (auto item : root) {
       ondemand::field field;
       expect(std::move(item).get(field));
-      const std::string key = read_key(field);
+      tensor_ = read_key(field);
       ondemand::object value;
       expect(field.value().get_object().get(value));
-      tensor_ = key;
-      if (key == "__metadata__") {
+      if (tensor_ == "__metadata__") {
         read_metadata(value);
       } else {
         entries_.push_back(read_entry(value));
@@ -96,14 +95,14 @@ class HeaderReader {
   }
   std::string read_key(ondemand::field& field) const { return read_string(field.unescaped_key()); }
 
-  // Strings only, each key once; what they say is not used.
+  // Strings only, each key once; what they say is not used. The keys stay in the parser's buffer.
   void read_metadata(ondemand::object& metadata) {
     if (std::exchange(has_metadata_, true)) refuse("the key is given twice");
-    std::vector<std::string> keys;
+    std::vector<std::string_view> keys;
     for (auto item : metadata) {
       ondemand::field field;
       expect(std::move(item).get(field));
-      keys.push_back(read_key(field));
+      expect(field.unescaped_key().get(keys.emplace_back()));
       std::string_view value;
       expect(field.value().get_string().get(value));
     }
