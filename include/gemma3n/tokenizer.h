@@ -56,7 +56,8 @@ class Tokenizer {
 };
 
 // Decodes one token at a time. The concatenation of all push() results and finish() equals
-// Tokenizer::decode of all ids; no result ever ends inside a UTF-8 character. Not thread-safe.
+// Tokenizer::decode of all ids; no result ever ends inside a UTF-8 character. Byte tokens in a row
+// wait for the row to end, since one broken byte turns the whole row into U+FFFD. Not thread-safe.
 class StreamingDecoder {
  public:
   explicit StreamingDecoder(Tokenizer tokenizer, bool skip_special_tokens = true);
@@ -66,8 +67,7 @@ class StreamingDecoder {
  private:
   Tokenizer tokenizer_;
   bool skip_special_tokens_;
-  bool at_start_ = true;
-  std::string pending_;  // bytes of byte-fallback tokens that are not a whole character yet
+  std::string pending_;  // the row of byte tokens that has not ended yet
 };
 
 }  // namespace gemma3n

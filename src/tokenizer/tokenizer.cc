@@ -1,0 +1,253 @@
+#include "gemma3n/tokenizer.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/mapped_file.h"
+#include "base/utf8.h"
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/normalizer.h"
+#include "tokenizer/tokenizer_config.h"
+#include "tokenizer/tokenizer_json.h"
+
+namespace gemma3n {
+namespace {
+
+// Positions inside a text are 32 bits wide, and normalisation may make it three times as long.
+constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
+
+// What transformers' GemmaTokenizer names if tokenizer_config.json does not.
+constexpr std::pair<const char*, const char*> kDefaultNames[] = {{"bos_token", "<bos>"},
+                                                                 {"eos_token", "<eos>"},
+                                                                 {"unk_token", "<unk>"},
+                                                                 {"pad_token", "<pad>"},
+                                                                 {"mask_token", "<mask>"}};
+
+// Gemma's tokenizer.json has 33 MB.
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 28;
+
+std::string read_optional_file(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return {};
+  return read_text_file(path, kMaxFileBytes);
+}
+
+}  // namespace
+
+struct Tokenizer::Impl {
+  Impl(TokenizerJson file, const TokenizerConfig& config);
+
+  void declare_tokens(std::vector<AddedToken> from_file, const TokenizerConfig& config);
+  void name_token(const std::string& name, AddedToken token, std::map<TokenId, AddedToken>& added);
+  void choose_template(TokenizerJson& file, const TokenizerConfig& config);
+  std::optional<TokenId> id_of_name(std::string_view name) const;
+  void encode(std::string_view text, std::vector<TokenId>& ids) const;
+  // Whether decode() leaves the token out.
+  bool is_dropped(TokenId id, bool skip_special_tokens) const {
+    return vocabulary.piece(id).empty() ||
+           (skip_special_tokens && is_special[static_cast<std::size_t>(id)]);
+  }
+
+  Vocabulary vocabulary;
+  Bpe bpe;
+  AddedTokenFinder raw_tokens;         // looked for in the text as it is
+  AddedTokenFinder normalized_tokens;  // looked for in what stands between, normalised
+  std::vector<bool> is_special;        // by id
+  std::map<std::string, TokenId, std::less<>> named_tokens;
+  std::vector<TokenId> prefix, suffix;  // around a text encoded with special tokens
+};
+
+Tokenizer::Impl::Impl(TokenizerJson file, const TokenizerConfig& config)
+    : vocabulary(std::move(file.vocabulary)),
+      bpe(vocabulary, file.merges),
+      is_special(vocabulary.id_limit()) {
+  declare_tokens(std::move(file.added_tokens), config);
+  choose_template(file, config);
+}
+
+// Differs: transformers forgets the added tokens of tokenizer.json if tokenizer_config.json lists
+// some; here they stay, and the list changes their flags.
+// Differs: a token that tokenizer.json does not have is refused; transformers invents an id.
+// Ref: transformers TokenizersBackend.__init__.
+void Tokenizer::Impl::declare_tokens(std::vector<AddedToken> from_file,
+                                     const TokenizerConfig& config) {
+  std::map<TokenId, AddedToken> added;
+  for (AddedToken& token : from_file) added[token.id] = std::move(token);
+  for (const AddedToken& token : config.added_tokens_decoder) {
+    if (vocabulary.find(token.content) != token.id) {
+      fail(ErrorCode::kCorruptData, "tokenizer_config.json: added_tokens_decoder.", token.id,
+           ": tokenizer.json has no token ", printable(token.content), " with this id");
+    }
+    added[token.id] = token;
+  }
+  for (const auto& [name, token] : config.named_tokens) {
+    if (token) name_token(name, *token, added);
+  }
+  for (const auto& [name, content] : kDefaultNames) {
+    const bool is_default = config.has_gemma_defaults && !config.named_tokens.contains(name);
+    if (!is_default || vocabulary.find(content) == kNoToken) continue;
+    name_token(name, {.content = content, .special = true}, added);
+  }
+  for (AddedToken token : config.extra_special_tokens) {
+    token.id = vocabulary.find(token.content);
+    if (token.id == kNoToken) {
+      fail(ErrorCode::kCorruptData, "tokenizer_config.json: extra special token ",
+           printable(token.content), " is not in tokenizer.json");
+    }
+    added.emplace(token.id, token);
+  }
+  for (const auto& [id, token] : added) {
+    is_special[static_cast<std::size_t>(id)] = token.special;
+    (token.normalized ? normalized_tokens : raw_tokens).add(token);
+  }
+}
+
+void Tokenizer::Impl::name_token(const std::string& name, AddedToken token,
+                                 std::map<TokenId, AddedToken>& added) {
+  token.id = vocabulary.find(token.content);
+  if (token.id == kNoToken) {
+    fail(ErrorCode::kCorruptData, "tokenizer_config.json: ", name, ": ", printable(token.content),
+         " is not in tokenizer.json");
+  }
+  added.emplace(token.id, token).first->second.special = true;
+  named_tokens[name] = token.id;
+}
+
+// Ref: transformers TokenizersBackend.update_post_processor.
+void Tokenizer::Impl::choose_template(TokenizerJson& file, const TokenizerConfig& config) {
+  if (!config.add_bos_token && !config.add_eos_token) {
+    prefix = std::move(file.prefix);
+    suffix = std::move(file.suffix);
+    return;
+  }
+  const auto bos = id_of_name("bos_token"), eos = id_of_name("eos_token");
+  if (config.add_bos_token.value_or(false) && bos) prefix = {*bos};
+  if (config.add_eos_token.value_or(false) && eos) suffix = {*eos};
+}
+
+std::optional<TokenId> Tokenizer::Impl::id_of_name(std::string_view name) const {
+  const auto found = named_tokens.find(name);
+  if (found == named_tokens.end()) return std::nullopt;
+  return found->second;
+}
+
+void Tokenizer::Impl::encode(std::string_view text, std::vector<TokenId>& ids) const {
+  const auto spaces = static_cast<std::size_t>(std::count(text.begin(), text.end(), ' '));
+  std::string normalized;
+  normalized.reserve(text.size() + spaces * (kSpaceMark.size() - 1));  // never moves: see below
+  std::vector<AddedTokenFinder::Split> parts, inner_parts;
+  BpeEncoder encoder(bpe, ids, text.size());
+
+  raw_tokens.split(text, parts);
+  for (const auto& part : parts) {
+    if (part.id != kNoToken) {
+      ids.push_back(part.id);
+      continue;
+    }
+    const std::size_t begin = normalized.size();
+    append_normalized(part.text, normalized);
+    // The encoder remembers words where they stand in `normalized`.
+    normalized_tokens.split(std::string_view(normalized).substr(begin), inner_parts);
+    for (const auto& inner : inner_parts) {
+      if (inner.id != kNoToken) {
+        ids.push_back(inner.id);
+      } else {
+        encoder.encode(inner.text);
+      }
+    }
+  }
+}
+
+Tokenizer Tokenizer::from_pretrained(const std::filesystem::path& model_dir) {
+  const auto path = model_dir / "tokenizer.json";
+  const std::string json = read_text_file(path, kMaxFileBytes);
+  const auto config =
+      parse_tokenizer_config(read_optional_file(model_dir / "tokenizer_config.json"),
+                             read_optional_file(model_dir / "special_tokens_map.json"));
+  try {
+    return Tokenizer(std::make_shared<const Impl>(parse_tokenizer_json(json), config));
+  } catch (const Error& error) {
+    fail(error.code(), path.string(), ": ", error.what());
+  }
+}
+
+Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, std::string_view tokenizer_config) {
+  const auto config = parse_tokenizer_config(std::string(tokenizer_config), {});
+  return Tokenizer(
+      std::make_shared<const Impl>(parse_tokenizer_json(std::string(tokenizer_json)), config));
+}
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  if (text.size() > kMaxTextBytes) {
+    fail(ErrorCode::kInvalidArgument, "encode: the text has ", text.size(),
+         " bytes, supported are up to ", kMaxTextBytes);
+  }
+  if (const std::size_t valid = valid_utf8_prefix(text); valid != text.size()) {
+    fail(ErrorCode::kInvalidArgument, "encode: the text is not valid UTF-8 at byte ", valid);
+  }
+  std::vector<TokenId> ids;
+  ids.reserve(text.size() / 4 + 8);
+  if (add_special_tokens) ids = impl_->prefix;
+  impl_->encode(text, ids);
+  if (add_special_tokens) ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
+  return ids;
+}
+
+std::string Tokenizer::decode(std::span<const TokenId> ids, bool skip_special_tokens) const {
+  std::string text, bytes;
+  for (const TokenId id : ids) {
+    if (!impl_->is_dropped(id, skip_special_tokens)) {
+      decode_piece(impl_->vocabulary.piece(id), bytes, text);
+    }
+  }
+  end_byte_row(bytes, text);
+  return text;
+}
+
+std::optional<TokenId> Tokenizer::token_to_id(std::string_view token) const {
+  const TokenId id = impl_->vocabulary.find(token);
+  return id == kNoToken ? std::nullopt : std::optional(id);
+}
+
+std::optional<std::string> Tokenizer::id_to_token(TokenId id) const {
+  const std::string_view piece = impl_->vocabulary.piece(id);
+  return piece.empty() ? std::nullopt : std::optional<std::string>(piece);
+}
+
+std::size_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
+
+bool Tokenizer::is_special(TokenId id) const {
+  const auto i = static_cast<std::size_t>(id);
+  return i < impl_->is_special.size() && impl_->is_special[i];
+}
+
+std::optional<TokenId> Tokenizer::bos_token_id() const { return impl_->id_of_name("bos_token"); }
+std::optional<TokenId> Tokenizer::eos_token_id() const { return impl_->id_of_name("eos_token"); }
+std::optional<TokenId> Tokenizer::pad_token_id() const { return impl_->id_of_name("pad_token"); }
+std::optional<TokenId> Tokenizer::unk_token_id() const { return impl_->id_of_name("unk_token"); }
+
+std::optional<std::string> Tokenizer::named_token(std::string_view name) const {
+  const auto id = impl_->id_of_name(name);
+  return id ? id_to_token(*id) : std::nullopt;
+}
+
+StreamingDecoder::StreamingDecoder(Tokenizer tokenizer, bool skip_special_tokens)
+    : tokenizer_(std::move(tokenizer)), skip_special_tokens_(skip_special_tokens) {}
+
+std::string StreamingDecoder::push(TokenId id) {
+  std::string text;
+  if (!tokenizer_.impl_->is_dropped(id, skip_special_tokens_)) {
+    decode_piece(tokenizer_.impl_->vocabulary.piece(id), pending_, text);
+  }
+  return text;
+}
+
+std::string StreamingDecoder::finish() {
+  std::string text;
+  end_byte_row(pending_, text);
+  return text;
+}
+
+}  // namespace gemma3n
