@@ -4,7 +4,7 @@ import contextlib
 import copy
 
 import torch
-from transformers import Gemma3nForCausalLM
+from transformers import Gemma3nForCausalLM, GenerationConfig
 from transformers.models.gemma3n import modeling_gemma3n
 
 EAGER, SDPA = "eager", "sdpa"
@@ -17,6 +17,7 @@ def load(folder):
     )
     for key in ("missing_keys", "mismatched_keys"):
         assert not report[key], (folder, key, report[key])
+    model.generation_config = GenerationConfig(bos_token_id=2, pad_token_id=0)  # no end token of its own
     return model.eval()
 
 
