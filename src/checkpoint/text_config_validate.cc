@@ -98,7 +98,7 @@ void validate_numbers(const TextConfig& c) {
   expect_above(field("final_logit_softcapping"), c.final_logit_softcapping, 0.0);
   expect_range(field("altup_coef_clip"), c.altup_coef_clip, 0.0, kAnyNumber);
   try {
-    activation_from_name(printable(c.hidden_activation));
+    activation_from_name(c.hidden_activation);
   } catch (const Error& error) {
     fail(error.code(), "text_config.", error.what());  // begins with the key
   }

@@ -30,6 +30,14 @@ float widen(F16 x) {
   return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
 }
 
+// Weights lie where the file puts them: not necessarily aligned.
+template <typename W>
+float read(const W* p) {
+  W value;
+  std::memcpy(&value, p, sizeof value);
+  return widen(value);
+}
+
 template <typename T>
 T reduce(const T (&lane)[kLanes]) {
   T s[4];
@@ -44,7 +52,7 @@ float dot(const float* x, const W* w, std::size_t K) {
   for (std::size_t k = 0; k < K; k += kLanes) {
     for (std::size_t l = 0; l < kLanes; ++l) {
       const bool inside = k + l < K;
-      lane[l] = std::fma(inside ? x[k + l] : 0.0f, inside ? widen(w[k + l]) : 0.0f, lane[l]);
+      lane[l] = std::fma(inside ? x[k + l] : 0.0f, inside ? read(w + k + l) : 0.0f, lane[l]);
     }
   }
   return reduce(lane);
@@ -67,13 +75,13 @@ void dot_rows(const DotRows<W>& d) {
 template <typename W>
 void add_rows(const AddRows<W>& a) {
   for (std::size_t i = 0; i < a.count; ++i) {
-    for (std::size_t n = 0; n < a.N; ++n) a.y[n] = std::fma(a.h[i], widen(a.rows[i][n]), a.y[n]);
+    for (std::size_t n = 0; n < a.N; ++n) a.y[n] = std::fma(a.h[i], read(a.rows[i] + n), a.y[n]);
   }
 }
 
 template <typename W>
 void widen_all(const W* x, float* y, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) y[i] = widen(x[i]);
+  for (std::size_t i = 0; i < n; ++i) y[i] = read(x + i);
 }
 
 float sum_squares(const float* x, std::size_t n) { return dot(x, x, n); }

@@ -139,9 +139,6 @@ View<float> Decoder::per_layer_lookup(Ops& op, std::span<const Index> ids) const
                    static_cast<float>(std::sqrt(static_cast<double>(P))));
 }
 
-// (norm(W e / sqrt(D)) + lookup) / sqrt(2) of layers [first, last), layer by layer: [layers, T, P].
-// Without a lookup it is the first term alone.
-// Ref: HF Gemma3nTextModel.project_per_layer_inputs
 View<float> Decoder::per_layer_inputs(Ops& op, std::span<const BatchRow> rows,
                                       View<const float> embedded, Index first, Index last) const {
   const auto T = static_cast<Index>(rows.size()), count = last - first;
@@ -177,7 +174,6 @@ View<float> Decoder::per_layer_inputs(Ops& op, std::span<const BatchRow> rows,
   return out;
 }
 
-// Stream 0 is the embedding; the others are its projections, made as long as it is.
 View<float> Decoder::start_streams(Ops& op, View<const float> embedded) const {
   const Index T = embedded.shape()[0];
   auto streams = op.arena().tensor({A, T, D});
@@ -191,7 +187,6 @@ View<float> Decoder::start_streams(Ops& op, View<const float> embedded) const {
   return streams;
 }
 
-// The mean of stream 0 and the projections of the others, made as long as stream 0.
 View<float> Decoder::merge_streams(Ops& op, View<const float> streams) const {
   const auto target = magnitudes(op, streams[0]);
   auto sum = op.copy(streams[0]);

@@ -47,12 +47,22 @@ struct Decoder {
   // Rows of the embedding table, scaled.   returns [T, D].
   View<float> embed(Ops& op, std::span<const Index> ids) const;
 
- private:
-  View<float> embeddings(Ops& op, const Batch& batch) const;
+  // (norm(W e / sqrt(D)) + lookup) / sqrt(2) of layers [first, last); without a lookup the first
+  // term alone.   embedded: [T, D], returns [last - first, T, P]. Ref: HF
+  // Gemma3nTextModel.project_per_layer_inputs
   View<float> per_layer_inputs(Ops& op, std::span<const BatchRow> rows, View<const float> embedded,
                                Index first, Index last) const;
+
+  // Stream 0 is the embedding; the others are its projections, made as long as it is.
+  //   embedded: [T, D], returns [A, T, D].
   View<float> start_streams(Ops& op, View<const float> embedded) const;
+
+  // The mean of stream 0 and the projections of the others, made as long as stream 0.
+  //   streams: [A, T, D], returns [T, D].
   View<float> merge_streams(Ops& op, View<const float> streams) const;
+
+ private:
+  View<float> embeddings(Ops& op, const Batch& batch) const;
 };
 
 void bind(TensorBinder& b, Decoder& m, const TextConfig& c);

@@ -1,0 +1,142 @@
+// What must be equal bit for bit: prefill and single steps, chunks, batches, threads, caches.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "fixture.h"
+#include "gemma3n/model.h"
+#include "model/model_impl.h"
+
+namespace gemma3n::golden {
+namespace {
+
+class Equivalence : public testing::TestWithParam<std::string> {
+ protected:
+  Fixture fixture{GetParam()};
+  ForCausalLM model = ForCausalLM::from_pretrained(fixture.checkpoint_dir(), {.threads = 1});
+  std::mt19937 rng{3};
+
+  std::vector<std::int32_t> random_tokens(std::size_t n) {
+    std::vector<std::int32_t> tokens(n);
+    for (auto& t : tokens)
+      t = static_cast<std::int32_t>(rng() % static_cast<std::uint32_t>(model.config().vocab_size));
+    return tokens;
+  }
+
+  // Logits after the last token, the tokens fed in pieces of `chunk`.
+  std::vector<float> last_logits(const ForCausalLM& m, std::span<const std::int32_t> tokens,
+                                 std::size_t chunk, CacheOptions options = {}) {
+    const auto cache = m.new_cache(1, options);
+    std::vector<float> logits(static_cast<std::size_t>(m.config().vocab_size));
+    for (std::size_t first = 0; first < tokens.size(); first += chunk) {
+      const SequenceTokens part{0, tokens.subspan(first, std::min(chunk, tokens.size() - first)),
+                                true};
+      append_tokens(*m.impl(), *cache, std::span(&part, 1), logits);
+    }
+    return logits;
+  }
+};
+
+TEST_P(Equivalence, StepsChunksThreadsAndCachesGiveTheSameBits) {
+  const ForCausalLM threaded =
+      ForCausalLM::from_pretrained(fixture.checkpoint_dir(), {.threads = 3});
+  const auto window = static_cast<std::size_t>(model.config().sliding_window);
+  for (const std::size_t n : {std::size_t{1}, std::max<std::size_t>(window, 2) - 1, window,
+                              window + 1, 3 * window + 5, std::size_t{90}}) {
+    const auto tokens = random_tokens(n);
+    const auto whole = last_logits(model, tokens, n);
+    for (const std::size_t chunk : {std::size_t{1}, std::size_t{3}, std::size_t{64}}) {
+      EXPECT_EQ(last_logits(model, tokens, chunk), whole) << n << " tokens by " << chunk;
+    }
+    EXPECT_EQ(last_logits(threaded, tokens, n), whole) << n << " tokens, three threads";
+    const CacheOptions fixed{CacheOptions::Implementation::kStatic, static_cast<std::int64_t>(n)};
+    EXPECT_EQ(last_logits(model, tokens, n, fixed), whole) << n << " tokens, static cache";
+  }
+}
+
+TEST_P(Equivalence, MoreTokensThanOnePassHoldsAreChunkedInside) {
+  const auto tokens = random_tokens(1100);  // passes of 512
+  EXPECT_EQ(last_logits(model, tokens, 1100), last_logits(model, tokens, 77));
+}
+
+TEST_P(Equivalence, SequencesInABatchAreAsAlone) {
+  const std::size_t V = static_cast<std::size_t>(model.config().vocab_size);
+  std::vector<std::vector<std::int32_t>> prompts;
+  for (const std::size_t n : {7, 1, 40, 19, 2}) prompts.push_back(random_tokens(n));
+  const auto cache = model.new_cache(5);
+  std::vector<SequenceTokens> batch;
+  for (std::size_t s = 0; s < prompts.size(); ++s) batch.push_back({s, prompts[s], true});
+  std::vector<float> logits(5 * V);
+  append_tokens(*model.impl(), *cache, batch, logits);
+  for (std::size_t s = 0; s < prompts.size(); ++s) {
+    const auto alone = last_logits(model, prompts[s], prompts[s].size());
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(),
+                           logits.begin() + static_cast<std::ptrdiff_t>(s * V)));
+  }
+  // One step of three of them, out of order.
+  const auto next = random_tokens(3);
+  const std::size_t order[] = {4, 0, 2};
+  batch.clear();
+  for (std::size_t i = 0; i < 3; ++i)
+    batch.push_back({order[i], std::span(next).subspan(i, 1), true});
+  logits.resize(3 * V);
+  append_tokens(*model.impl(), *cache, batch, logits);
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto tokens = prompts[order[i]];
+    tokens.push_back(next[i]);
+    const auto alone = last_logits(model, tokens, tokens.size());
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(),
+                           logits.begin() + static_cast<std::ptrdiff_t>(i * V)));
+  }
+}
+
+TEST_P(Equivalence, ForwardOfAllPositionsEqualsTheLastOnes) {
+  const auto tokens = random_tokens(25);
+  std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
+  CausalLMInputs in;
+  in.input_ids = Tensor::of(ids, {1, 25});
+  const auto all = model.forward(in);
+  const auto V = static_cast<std::size_t>(model.config().vocab_size);
+  for (const std::size_t n : {1, 13, 25}) {
+    const auto last = last_logits(model, std::span(tokens).first(n), n);
+    EXPECT_TRUE(std::equal(last.begin(), last.end(),
+                           all.logits.f32().begin() + static_cast<std::ptrdiff_t>((n - 1) * V)));
+  }
+  in.output_hidden_states = true;  // runs every layer for every row
+  EXPECT_TRUE(std::ranges::equal(model.forward(in).logits.f32(), all.logits.f32()));
+}
+
+TEST_P(Equivalence, ACopiedCacheGoesItsOwnWay) {
+  const auto tokens = random_tokens(30);
+  const auto cache = model.new_cache(1);
+  std::vector<float> logits(static_cast<std::size_t>(model.config().vocab_size)), other = logits;
+  const SequenceTokens prompt{0, std::span(tokens).first(20), true};
+  append_tokens(*model.impl(), *cache, std::span(&prompt, 1), logits);
+  const auto copy = cache->clone();
+  const SequenceTokens rest{0, std::span(tokens).subspan(20), true};
+  append_tokens(*model.impl(), *cache, std::span(&rest, 1), logits);
+  EXPECT_EQ(copy->get_seq_length(), 20);
+  append_tokens(*model.impl(), *copy, std::span(&rest, 1), other);
+  EXPECT_EQ(logits, other);
+}
+
+TEST_P(Equivalence, AFailedCallLeavesTheCacheAsItWas) {
+  const auto tokens = random_tokens(20);
+  const auto cache = model.new_cache(1);
+  std::vector<float> logits(static_cast<std::size_t>(model.config().vocab_size));
+  const SequenceTokens prompt{0, std::span(tokens).first(19), true};
+  append_tokens(*model.impl(), *cache, std::span(&prompt, 1), logits);
+  const std::int32_t bad[] = {1, -1};
+  const SequenceTokens wrong{0, bad, true};
+  EXPECT_THROW(append_tokens(*model.impl(), *cache, std::span(&wrong, 1), logits), Error);
+  const SequenceTokens last{0, std::span(tokens).subspan(19), true};
+  append_tokens(*model.impl(), *cache, std::span(&last, 1), logits);
+  EXPECT_EQ(logits, last_logits(model, tokens, tokens.size()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, Equivalence, testing::ValuesIn(fixture_names()),
+                         [](const auto& name) { return name.param; });
+
+}  // namespace
+}  // namespace gemma3n::golden
