@@ -50,7 +50,9 @@ struct GenerationConfig {
   // guidance_scale, suppress_tokens, ...), naming the key.
   static GenerationConfig from_json(std::string_view json);
   std::string to_json() const;  // from_json gives the same back, but for the seed
-  void validate() const;  // Throws: kInvalidArgument naming the option, its value and the range.
+  // Throws: kInvalidArgument naming the option, its value and the range; kUnsupported for another
+  // cache_implementation.
+  void validate() const;
 };
 
 enum class FinishReason { kEos, kStopString, kLength, kCancelled };
