@@ -53,7 +53,7 @@ void expect_supported(const AddedToken& token, bool single_word, const std::stri
     fail(ErrorCode::kUnsupported, where, ".single_word: expected false, got true");
   }
   if (token.normalized && token.content.find(' ') != std::string::npos) {
-    fail(ErrorCode::kUnsupported, where, ": ", printable(token.content),
+    fail(ErrorCode::kUnsupported, where, ": ", quoted_text(token.content),
          " has a space and is normalized, supported is one of the two");
   }
 }

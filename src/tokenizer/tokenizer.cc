@@ -78,7 +78,7 @@ void Tokenizer::Impl::declare_tokens(std::vector<AddedToken> from_file,
   for (const AddedToken& token : config.added_tokens_decoder) {
     if (vocabulary.find(token.content) != token.id) {
       fail(ErrorCode::kCorruptData, "tokenizer_config.json: added_tokens_decoder.", token.id,
-           ": tokenizer.json has no token ", printable(token.content), " with this id");
+           ": tokenizer.json has no token ", quoted_text(token.content), " with this id");
     }
     added[token.id] = token;
   }
@@ -94,7 +94,7 @@ void Tokenizer::Impl::declare_tokens(std::vector<AddedToken> from_file,
     token.id = vocabulary.find(token.content);
     if (token.id == kNoToken) {
       fail(ErrorCode::kCorruptData, "tokenizer_config.json: extra special token ",
-           printable(token.content), " is not in tokenizer.json");
+           quoted_text(token.content), " is not in tokenizer.json");
     }
     added.emplace(token.id, token);
   }
@@ -108,7 +108,7 @@ void Tokenizer::Impl::name_token(const std::string& name, AddedToken token,
                                  std::map<TokenId, AddedToken>& added) {
   token.id = vocabulary.find(token.content);
   if (token.id == kNoToken) {
-    fail(ErrorCode::kCorruptData, "tokenizer_config.json: ", name, ": ", printable(token.content),
+    fail(ErrorCode::kCorruptData, "tokenizer_config.json: ", name, ": ", quoted_text(token.content),
          " is not in tokenizer.json");
   }
   added.emplace(token.id, token).first->second.special = true;

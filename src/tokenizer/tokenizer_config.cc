@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 
 [[noreturn]] void fail_type(const std::string& where, const char* expected, const Json& value) {
   fail(ErrorCode::kCorruptData, where, ": expected ", expected, ", got ",
-       value.is_string() ? printable(value.get_ref<const std::string&>())
+       value.is_string() ? quoted_text(value.get_ref<const std::string&>())
                          : std::string(value.type_name()));
 }
 
@@ -114,7 +114,7 @@ void read_added_tokens_decoder(const Json& tokens, TokenizerConfig& config) {
     const char* const end = key.data() + key.size();
     const auto [stop, error] = std::from_chars(key.data(), end, token.id);
     if (error != std::errc() || stop != end || token.id < 0) {
-      fail(ErrorCode::kCorruptData, name, ": expected ids as keys, got ", printable(key));
+      fail(ErrorCode::kCorruptData, name, ": expected ids as keys, got ", quoted_text(key));
     }
     config.added_tokens_decoder.push_back(std::move(token));
   }

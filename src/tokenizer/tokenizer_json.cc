@@ -18,7 +18,7 @@ std::string shown(const Json& element) {
   if (element.is_object()) return "an object";
   if (element.is_array()) return "an array";
   std::string_view string;
-  if (element.get(string) == simdjson::SUCCESS) return printable(string);
+  if (element.get(string) == simdjson::SUCCESS) return quoted_text(string);
   return simdjson::to_string(element);
 }
 
@@ -82,11 +82,11 @@ void expect_keys(const Json& element, std::string_view where,
   for (const auto& [key, value] : as_object(element, where)) {
     const auto known = std::find(keys.begin(), keys.end(), key);
     if (known == keys.end()) {
-      fail(ErrorCode::kUnsupported, where, ": unknown field ", printable(key));
+      fail(ErrorCode::kUnsupported, where, ": unknown field ", quoted_text(key));
     }
     auto is_second = seen[static_cast<std::size_t>(known - keys.begin())];
     if (is_second)
-      fail(ErrorCode::kCorruptData, where, ": field ", printable(key), " appears twice");
+      fail(ErrorCode::kCorruptData, where, ": field ", quoted_text(key), " appears twice");
     is_second = true;
   }
 }
@@ -167,7 +167,7 @@ void expect_model_options(Json model) {
                "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
   const auto type = as_string(required(model, "type", "model"), "model.type");
   if (type != "BPE")
-    fail(ErrorCode::kUnsupported, "model.type: expected BPE, got ", printable(type));
+    fail(ErrorCode::kUnsupported, "model.type: expected BPE, got ", quoted_text(type));
   for (const auto name : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
     if (!is_null_or_empty(field(model, name))) {
       fail(ErrorCode::kUnsupported, "model.", name, ": expected null, got ",
@@ -219,7 +219,7 @@ class MergeReader {
         if (space == std::string_view::npos ||
             line.find(' ', space + 1) != std::string_view::npos) {
           fail(ErrorCode::kCorruptData,
-               "model.merges: expected two tokens with a space between, got ", printable(line));
+               "model.merges: expected two tokens with a space between, got ", quoted_text(line));
         }
         rules.push_back(rule(line.substr(0, space), line.substr(space + 1)));
       }
@@ -243,7 +243,7 @@ class MergeReader {
   TokenId token(std::string_view piece) const {
     const TokenId id = vocabulary_.find(piece);
     if (id == kNoToken) {
-      fail(ErrorCode::kCorruptData, "model.merges: ", printable(piece), " is not in model.vocab");
+      fail(ErrorCode::kCorruptData, "model.merges: ", quoted_text(piece), " is not in model.vocab");
     }
     return id;
   }
@@ -284,14 +284,14 @@ std::vector<AddedToken> read_added_tokens(Json file, Vocabulary& vocabulary) {
     AddedToken added = read_added_token(token, where);
     const std::uint64_t id = as_unsigned(required(token, "id", where), where + ".id");
     if (!contents.insert(added.content).second) {
-      fail(ErrorCode::kCorruptData, where, ": ", printable(added.content), " appears twice");
+      fail(ErrorCode::kCorruptData, where, ": ", quoted_text(added.content), " appears twice");
     }
     added.id = vocabulary.find(added.content);
     const std::uint64_t expected =
         added.id != kNoToken ? static_cast<std::uint64_t>(added.id) : next_id;
     if (id != expected) {
       fail(ErrorCode::kCorruptData, where, ".id: expected ", expected, " for ",
-           printable(added.content), ", got ", id,
+           quoted_text(added.content), ", got ", id,
            "; model.vocab must hold a token whose id does not continue its own");
     }
     if (added.id == kNoToken) {
@@ -329,7 +329,7 @@ void read_post_processor(Json file, TokenizerJson& result) {
   const auto type = as_string(required(*found, "type", "post_processor"), "post_processor.type");
   if (type != "TemplateProcessing") {
     fail(ErrorCode::kUnsupported, "post_processor.type: expected TemplateProcessing, got ",
-         printable(type));
+         quoted_text(type));
   }
   expect_keys(*found, "post_processor", {"type", "single", "pair", "special_tokens"});
   const std::string where = "post_processor.single";

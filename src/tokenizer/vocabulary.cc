@@ -23,7 +23,7 @@ std::uint64_t hash_seed() {
   return seed;
 }
 
-std::string printable(std::string_view text) {
+std::string quoted_text(std::string_view text) {
   constexpr std::size_t kMaxBytes = 100;
   const bool is_long = text.size() > kMaxBytes;
   std::string shown(text.substr(0, kMaxBytes));
@@ -63,7 +63,7 @@ void Vocabulary::resize_slots(std::size_t count) {
 
 void Vocabulary::add(std::string_view text, std::uint64_t id) {
   if (id >= kMaxTokens) {
-    fail(ErrorCode::kUnsupported, "token ", printable(text), " has id ", id,
+    fail(ErrorCode::kUnsupported, "token ", quoted_text(text), " has id ", id,
          ", supported are ids below ", kMaxTokens);
   }
   if (text.empty()) fail(ErrorCode::kCorruptData, "token ", id, " is empty");
@@ -72,14 +72,14 @@ void Vocabulary::add(std::string_view text, std::uint64_t id) {
   }
   const auto token = static_cast<TokenId>(id);
   if (!piece(token).empty()) {
-    fail(ErrorCode::kCorruptData, "id ", id, " belongs to two tokens, ", printable(piece(token)),
-         " and ", printable(text));
+    fail(ErrorCode::kCorruptData, "id ", id, " belongs to two tokens, ", quoted_text(piece(token)),
+         " and ", quoted_text(text));
   }
   if ((size_ + 1) * 2 > slots_.size()) resize_slots(slots_.size() * 2);
   const std::uint64_t hash = hash_bytes(text, seed_);
   Slot& slot = slots_[slot_of(text, hash)];
   if (slot.id != kNoToken) {
-    fail(ErrorCode::kCorruptData, "token ", printable(text), " has two ids, ", slot.id, " and ",
+    fail(ErrorCode::kCorruptData, "token ", quoted_text(text), " has two ids, ", slot.id, " and ",
          id);
   }
   if (id >= spans_.size()) spans_.resize(id + 1);

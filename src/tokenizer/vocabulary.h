@@ -14,7 +14,7 @@ namespace gemma3n {
 inline constexpr TokenId kNoToken = -1;
 
 // Text for a message: in quotes, cut off after 100 bytes, on one line whatever it holds.
-std::string printable(std::string_view text);
+std::string quoted_text(std::string_view text);
 
 // Ids may have gaps. All pieces lie in one string, so 262,144 of them are a handful of allocations.
 class Vocabulary {
