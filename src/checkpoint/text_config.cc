@@ -127,6 +127,8 @@ void read_rope(Json::Object object, const std::string& path, RopeParameters& rop
 void read_rope_parameters(FieldReader& reader, TextConfig& c) {
   reader("rope_theta", c.rope_full.rope_theta);
   reader("rope_local_base_freq", c.rope_sliding.rope_theta);
+  expect_above(reader.path() + "rope_theta", c.rope_full.rope_theta, 0.0);
+  expect_above(reader.path() + "rope_local_base_freq", c.rope_sliding.rope_theta, 0.0);
   Json::Object scaling = reader.take_object("rope_scaling");
 
   const std::string path = reader.path() + "rope_parameters.";
