@@ -116,6 +116,7 @@ class Lexer {
   }
 
   void lex_comment() {
+    if (rest_.empty()) return;  // Jinja lets a template end right behind `{#` or `{% raw %}`
     const std::size_t end = rest_.find("#}");
     if (end == std::string_view::npos) fail_here("missing end of comment tag");
     const char sign = end > 0 ? rest_[end - 1] : '\0';
@@ -146,6 +147,7 @@ class Lexer {
   }
 
   void lex_raw_body() {
+    if (rest_.empty()) return;
     for (std::size_t begin = 0;; ++begin) {
       begin = rest_.find("{%", begin);
       if (begin == std::string_view::npos) fail_here("missing end of raw directive");
@@ -296,7 +298,12 @@ class Lexer {
       length = digits_at(0, 10);
     }
     add(Token::Kind::kInteger, std::string(rest_.substr(0, length)));
-    tokens_.back().integer = parse_int(tokens_.back().text, 0).value();
+    const std::string digits(rest_.substr(0, length));
+    try {
+      tokens_.back().integer = parse_int(digits, 0).value();
+    } catch (const Error& error) {
+      fail_here(error.what());
+    }
     advance(length);
   }
 

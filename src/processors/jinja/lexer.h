@@ -35,8 +35,8 @@ struct Token {
 inline constexpr std::size_t kMaxTokens = 32'000;
 
 // The last token is kEnd.
-// Throws: kCorruptData with the line for what is no token; kInvalidArgument for an integer beyond
-// 64 bits. `source` must be valid UTF-8.
+// Throws: kCorruptData with the line for what is no token or an integer beyond 64 bits. `source`
+// must be valid UTF-8.
 std::vector<Token> tokenize(std::string_view source);
 
 }  // namespace gemma3n::jinja

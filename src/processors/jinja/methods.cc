@@ -164,7 +164,9 @@ Value count_method(Runtime& runtime, const Value& self, const Arguments& argumen
   const Window in = window(runtime, self, bind);
   bind.finish();
   runtime.spend_search(in.text.size(), needle.size());
-  return Value(in.is_valid ? static_cast<std::int64_t>(count_occurrences(in.text, needle)) : 0);
+  const std::size_t count = in.is_valid ? count_occurrences(in.text, needle) : 0;
+  runtime.spend(count / 4);
+  return Value(static_cast<std::int64_t>(count));
 }
 
 template <bool at_start>

@@ -82,13 +82,13 @@ class ObjectRef {
 };
 
 // Limits. A prompt of 32k tokens needs a few hundred kilobytes and some ten thousand steps.
-inline constexpr std::size_t kMaxSteps = 1'000'000;
+inline constexpr std::size_t kMaxSteps = 500'000;
 inline constexpr std::size_t kMaxBytes = 5u
                                          << 20;  // live objects and output; temporaries double it
 inline constexpr int kMaxDepth = 1000;           // of native recursion while rendering
 inline constexpr int kMaxMacroDepth = 100;
 inline constexpr int kMaxDataDepth = 100;  // of lists in lists
-inline constexpr std::size_t kBytesPerStep = 64;
+inline constexpr std::size_t kBytesPerStep = 32;
 
 class Runtime {
  public:

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <new>
 #include <string>
 #include <vector>
@@ -43,13 +43,23 @@ namespace gemma3n {
 namespace {
 
 constexpr std::size_t kMaxBytes = 16u << 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GEMMA3N_IS_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(GEMMA3N_IS_SANITIZED)
 constexpr double kMaxSeconds = 3.0;  // sanitizers are slow
-#elif defined(__has_feature)
-constexpr double kMaxSeconds = 3.0;
 #else
 constexpr double kMaxSeconds = 0.1;
 #endif
+
+// Of this process: a busy machine must not fail the test.
+double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
 
 std::string repeat(const std::string& text, int times) {
   std::string out;
@@ -183,7 +193,7 @@ TEST(ChatTemplateHostile, EachTemplateIsStoppedSoonAndCheaply) {
   for (const std::string& source : templates) {
     const std::size_t before = live_bytes;
     peak_bytes = before;
-    const auto start = std::chrono::steady_clock::now();
+    const double start = cpu_seconds();
     std::string outcome = "rendered";
     try {
       const std::vector<Message> messages = {text_message("user", "hello")};
@@ -194,14 +204,17 @@ TEST(ChatTemplateHostile, EachTemplateIsStoppedSoonAndCheaply) {
                   error.code() == ErrorCode::kUnsupported);
       outcome = error.what();
     }
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    const double taken = cpu_seconds() - start;
     const std::string name = source.substr(0, 120);
     EXPECT_NE(outcome, "rendered") << name;
     EXPECT_NE(outcome.find("template"), std::string::npos) << outcome;
     EXPECT_LT(outcome.size(), 500u) << name;
-    EXPECT_LE(taken.count(), kMaxSeconds) << name << " -> " << outcome;
+    EXPECT_LE(taken, kMaxSeconds) << name << " -> " << outcome;
     EXPECT_LE(peak_bytes - before, kMaxBytes) << name << " -> " << outcome;
-    slowest = std::max(slowest, taken.count());
+    if (std::getenv("GEMMA3N_VERBOSE"))
+      std::printf("%7.1f ms %6.2f MiB  %s\n", taken * 1000,
+                  static_cast<double>(peak_bytes - before) / (1 << 20), name.c_str());
+    slowest = std::max(slowest, taken);
     largest = std::max<std::size_t>(largest, peak_bytes - before);
   }
   std::printf("%zu templates, slowest %.1f ms, largest %.2f MiB\n", templates.size(),
@@ -210,11 +223,21 @@ TEST(ChatTemplateHostile, EachTemplateIsStoppedSoonAndCheaply) {
 
 TEST(ChatTemplateHostile, DeepAndLargeMessagesAreRefused) {
   const ChatTemplate any("{{ messages|tojson }}");
-  for (const std::string& json :
-       {repeat("[", 100000), repeat("[", 5000) + repeat("]", 5000),
-        "[" + repeat("{\"a\":", 3000) + "1" + repeat("}", 3000) + "]",
-        "[{\"role\": \"a\", \"role\": \"b\"}]", "[{\"n\": 99999999999999999999}]",
-        "[{\"s\": \"\\ud800\"}]", "[{\"s\": \"\xff\"}]", "[1]", "{}", "", "[{}", "[{}] x", "[]"}) {
+  const std::vector<std::string> hostile = {
+      repeat("[", 100000),
+      repeat("[", 5000) + repeat("]", 5000),
+      "[" + repeat("{\"a\":", 3000) + "1" + repeat("}", 3000) + "]",
+      R"([{"role": "a", "role": "b"}])",
+      R"([{"n": 99999999999999999999}])",
+      R"([{"s": "\ud800"}])",
+      "[{\"s\": \"\xff\"}]",
+      "[1]",
+      "{}",
+      "",
+      "[{}",
+      "[{}] x",
+      "[]"};
+  for (const std::string& json : hostile) {
     EXPECT_THROW(any.render_json(json), Error) << json.substr(0, 40);
   }
 }
