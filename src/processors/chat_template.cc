@@ -260,7 +260,8 @@ ChatTemplate ChatTemplate::from_pretrained(const std::filesystem::path& model_di
   Value config = make_dict(runtime);
   if (std::filesystem::exists(config_path)) {
     config = jinja::parse_json(runtime, read_text_file(config_path, kMaxConfigBytes),
-                               config_path.string(), ErrorCode::kCorruptData);
+                               config_path.string(), ErrorCode::kCorruptData,
+                               jinja::BigIntegers::kAsFloat);
     if (!config.is(Type::kDict))
       fail(ErrorCode::kCorruptData, config_path.string(), ": expected an object");
   }

@@ -137,6 +137,13 @@ TEST(ChatTemplate, ManyThreadsMayShareOne) {
   for (const std::string& result : results) EXPECT_EQ(result, std::string(50, 'A'));
 }
 
+TEST_F(ChatTemplateFiles, ANumberBeyond64BitsInTheConfigIsNobodysBusiness) {
+  write("tokenizer_config.json",
+        R"({"model_max_length": 1000000000000000019884624838656, "bos_token": "<b>",
+            "other": 18446744073709551615, "chat_template": "{{ bos_token }}"})");
+  EXPECT_EQ(render(), "<b>");
+}
+
 TEST_F(ChatTemplateFiles, TheJinjaFileWinsOverTheConfig) {
   write("tokenizer_config.json",
         R"({"chat_template": "config", "bos_token": {"content": "<bos>"}, "eos_token": null})");

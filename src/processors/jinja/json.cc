@@ -14,18 +14,19 @@ namespace {
 // Builds values from the parser's events; unlike a tree this sees repeated keys.
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
-  Builder(Runtime& runtime, std::string_view what, ErrorCode code)
-      : runtime_(runtime), what_(what), code_(code) {}
+  Builder(Runtime& runtime, std::string_view what, ErrorCode code, BigIntegers big_integers)
+      : runtime_(runtime), what_(what), code_(code), big_integers_(big_integers) {}
 
   bool null() override { return add(Value()); }
   bool boolean(bool value) override { return add(Value(value)); }
   bool number_integer(number_integer_t value) override { return add(Value(std::int64_t{value})); }
   bool number_unsigned(number_unsigned_t value) override {
-    if (value > INT64_MAX) fail(code_, what_, ": the integer ", value, " does not fit 64 bits");
-    return add(Value(static_cast<std::int64_t>(value)));
+    if (value <= INT64_MAX) return add(Value(static_cast<std::int64_t>(value)));
+    if (big_integers_ == BigIntegers::kAsFloat) return add(Value(static_cast<double>(value)));
+    fail(code_, what_, ": the integer ", value, " does not fit 64 bits");
   }
   bool number_float(number_float_t value, const string_t& digits) override {
-    if (digits.find_first_of(".eE") == string_t::npos)
+    if (big_integers_ == BigIntegers::kRefuse && digits.find_first_of(".eE") == string_t::npos)
       fail(code_, what_, ": the integer ", digits.substr(0, 40), " does not fit 64 bits");
     return add(Value(double{value}));
   }
@@ -80,6 +81,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   Runtime& runtime_;
   std::string_view what_;
   ErrorCode code_;
+  BigIntegers big_integers_;
   std::vector<Value> open_;
   std::vector<Value> keys_;  // the current key of each open object
   Value root_;
@@ -255,8 +257,9 @@ class Writer {
 
 }  // namespace
 
-Value parse_json(Runtime& runtime, std::string_view text, std::string_view what, ErrorCode code) {
-  Builder builder(runtime, what, code);
+Value parse_json(Runtime& runtime, std::string_view text, std::string_view what, ErrorCode code,
+                 BigIntegers big_integers) {
+  Builder builder(runtime, what, code, big_integers);
   nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
 }
