@@ -16,7 +16,8 @@ MAY_USE = {
     "ops": {"base", "tensor", "kernels"},
     "checkpoint": {"base", "tensor", "ops"},
     "tokenizer": {"base"},
-    "processors": {"base", "tokenizer"},
+    "media": {"base"},
+    "processors": {"base", "tensor", "tokenizer", "media"},
     "model": {"base", "tensor", "ops", "checkpoint"},
     "generation": {"base", "tensor", "ops", "checkpoint", "tokenizer", "processors", "model"},
 }
