@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs what is missing of the Debian packages the project needs:   install_packages.sh build|test
+set -euo pipefail
+
+build=(g++ cmake ninja-build ccache pkg-config python3 ca-certificates
+       libsimdjson-dev nlohmann-json3-dev libcli11-dev libedit-dev)
+test=(libgtest-dev clang-14 libclang-rt-14-dev g++-aarch64-linux-gnu)
+
+packages=("${build[@]}")
+[ "${1:-build}" = test ] && packages+=("${test[@]}")
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "installing: ${missing[*]}" >&2
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+"${as_root[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
