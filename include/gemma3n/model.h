@@ -17,9 +17,9 @@
 namespace gemma3n {
 
 struct LoadOptions {
-  int threads = 0;                                   // 0 = one per core this process may use
-  std::function<void(std::string_view)> on_warning;  // one line each; null = dropped
-  std::function<void(double fraction)> on_progress;  // 0 to 1, from the loading thread
+  int threads = 0;                                        // 0 = one per core this process may use
+  std::function<void(std::string_view)> on_warning = {};  // one line each; null = dropped
+  std::function<void(double fraction)> on_progress = {};  // 0 to 1, from the loading thread
 };
 
 struct CacheOptions {
@@ -50,33 +50,34 @@ class Cache {
 };
 
 struct TextInputs {
-  Tensor input_ids;         // [B, T] i64; exactly one of input_ids and inputs_embeds
-  Tensor inputs_embeds;     // [B, T, D] f32, already scaled
-  Tensor per_layer_inputs;  // [B, T, L, P] f32 from get_per_layer_inputs, only with inputs_embeds
-  Tensor attention_mask;    // [B, past + T] i64, 1 = token, 0 = padding; absent = all tokens
-  Tensor position_ids;      // [B, T] or [1, T] i64; absent = past, past + 1, ...
-  std::shared_ptr<Cache> past_key_values;  // updated in place; null = a new one
-  bool use_cache = true;                   // false: no cache is made or returned
+  Tensor input_ids = {};      // [B, T] i64; exactly one of input_ids and inputs_embeds
+  Tensor inputs_embeds = {};  // [B, T, D] f32, already scaled
+  Tensor per_layer_inputs =
+      {};  // [B, T, L, P] f32 from get_per_layer_inputs, only with inputs_embeds
+  Tensor attention_mask = {};  // [B, past + T] i64, 1 = token, 0 = padding; absent = all tokens
+  Tensor position_ids = {};    // [B, T] or [1, T] i64; absent = past, past + 1, ...
+  std::shared_ptr<Cache> past_key_values = {};  // updated in place; null = a new one
+  bool use_cache = true;                        // false: no cache is made or returned
   bool output_hidden_states = false;
 };
 
 struct TextOutputs {
-  Tensor last_hidden_state;                // [B, T, D] f32, after the final norm; 0 at padding
-  std::vector<Tensor> hidden_states;       // L + 1 of [A, B, T, D] f32, if asked for; 0 at padding
-  std::shared_ptr<Cache> past_key_values;  // null if !use_cache
+  Tensor last_hidden_state = {};           // [B, T, D] f32, after the final norm; 0 at padding
+  std::vector<Tensor> hidden_states = {};  // L + 1 of [A, B, T, D] f32, if asked for; 0 at padding
+  std::shared_ptr<Cache> past_key_values = {};  // null if !use_cache
 };
 
 struct CausalLMInputs : TextInputs {
   std::int64_t logits_to_keep = 0;  // the last n positions of each row; 0 = all
-  Tensor logits_indices;            // [n] i64: these positions instead
-  Tensor labels;                    // [B, T] i64; -100 = ignored. Needs logits_to_keep = 0
+  Tensor logits_indices = {};       // [n] i64: these positions instead
+  Tensor labels = {};               // [B, T] i64; -100 = ignored. Needs logits_to_keep = 0
 };
 
 struct CausalLMOutputs {
-  Tensor loss;    // [] f32 if labels were given: mean cross entropy of each next token
-  Tensor logits;  // [B, n, V] f32, soft-capped; 0 at padding
-  std::vector<Tensor> hidden_states;
-  std::shared_ptr<Cache> past_key_values;
+  Tensor loss = {};    // [] f32 if labels were given: mean cross entropy of each next token
+  Tensor logits = {};  // [B, n, V] f32, soft-capped; 0 at padding
+  std::vector<Tensor> hidden_states = {};
+  std::shared_ptr<Cache> past_key_values = {};
 };
 
 struct ModelImpl;  // weights and the means to run them; src/model/model_impl.h
