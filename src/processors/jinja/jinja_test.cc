@@ -332,7 +332,7 @@ TEST(Jinja, WhatPythonRaisesIsAnError) {
                              "{% macro f(a) %}{% endmacro %}{{ f(1, 2) }}",
                              "{% macro f(a) %}{% endmacro %}{{ f(b=1) }}",
                              "{% for x in [1] %}{{ loop([1]) }}{% endfor %}",
-                             "{{ [1] | map }}{{ [1] | map | list }}",
+                             "{{ [1] | map | list }}",
                              "{{ 'x' | truncate(1) }}",
                              "{{ raise_exception('x') }}",
                              "{{ [1, 2] | map('upper') | last }}",

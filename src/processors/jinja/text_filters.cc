@@ -487,7 +487,8 @@ Value file_size(Runtime& runtime, const Value& value, const Arguments& arguments
   for (; i < 7 && bytes >= unit; ++i) unit *= base;
   Values text = {Value(base * bytes / unit)};
   return make_string(runtime, percent_format(runtime, "%.1f ", make_tuple(runtime, text)) +
-                                  "kMGTPEZY"[i] + (is_binary ? "iB" : "B"));
+                                  (is_binary ? "KMGTPEZY" : "kMGTPEZY")[i] +
+                                  (is_binary ? "iB" : "B"));
 }
 
 template <const char* name>
