@@ -55,8 +55,10 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     return message.substr(0, message.find(':')) +
            (is_absent ? ": expected a value" : ": expected one value, got several");
   }
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !app.remaining().empty()) {
-    return "unexpected argument '" + app.remaining().front() + "'";
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    for (const auto& argument : app.remaining()) {
+      if (argument != "--") return "unexpected argument '" + argument + "'";
+    }
   }
   while (message.ends_with('\n') || message.ends_with('.')) message.pop_back();
   if (message.size() > 1 && std::islower(static_cast<unsigned char>(message[1])) != 0) {

@@ -42,7 +42,7 @@ def gemma3n(*arguments, stdin=b"", environment=None, **popen):
 def start(*arguments, **popen):
     return subprocess.Popen(
         [PROGRAM, *map(os.fspath, arguments)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **popen,
     )
 
 
@@ -138,7 +138,7 @@ class CliTest(unittest.TestCase):
         return done.stdout.decode()
 
     def succeed_json(self, *arguments, **options):
-        text = self.succeed(*arguments, "--json", **options)
+        text = self.succeed(arguments[0], "--json", *arguments[1:], **options)
         self.assertTrue(text.endswith("}\n"))
         return json.loads(text)
 
@@ -312,12 +312,12 @@ class RefusalTest(CliTest):
     def test_bad_values_are_named(self):
         for option, value in [("--top-k", "abc"), ("--top-k", ""), ("--top-k", "1.5"), ("--top-k", "-1"),
                               ("--temperature", "0"), ("--temperature", "nan"), ("--temperature", "hot"),
-                              ("--top-p", "1.5"), ("--top-p", "0"), ("--min-p", "2"), ("--typical-p", "-1"),
+                              ("--top-p", "1.5"), ("--top-p", "-1"), ("--min-p", "2"), ("--typical-p", "-1"),
                               ("--repetition-penalty", "0"), ("--max-tokens", "0"), ("--max-tokens", "1e3"),
                               ("--max-tokens", "99999999999999999999"), ("--seed", "-1"),
                               ("--no-repeat-ngram-size", "-1"), ("--threads", "0"), ("--threads", "99999"),
                               ("--eos-token-id", "1,,2"), ("--eos-token-id", "-5"),
-                              ("--cache-implementation", "magnetic"), ("--prefill-chunk-size", "-1")]:
+                              ("--prefill-chunk-size", "-1")]:
             with self.subTest(option=option, value=value):
                 # The library's messages use its own names: temperature, top_k.
                 done = gemma3n("run", self.chat, "hello", option, value)
@@ -330,6 +330,9 @@ class RefusalTest(CliTest):
     def test_options_that_exclude_each_other_are_refused(self):
         self.refuse(USAGE, "run", self.chat, "hi", "--sample", "--greedy", saying=["--greedy"])
         self.refuse(USAGE, "run", self.chat, "hi", "--greedy", "--num-return-sequences", "2")
+
+    def test_a_cache_of_an_unknown_kind_is_refused(self):
+        self.refuse(FAILURE, "run", self.chat, "hi", "--cache-implementation", "magnetic", saying=["magnetic"])
 
     def test_a_missing_folder_is_named(self):
         for command in ["run", "chat", "tokenize", "inspect", "bench"]:
