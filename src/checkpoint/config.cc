@@ -25,7 +25,6 @@ void visit_fields(Visitor& visit, AnyConfig& c) {
   visit("eoa_token_id", c.eoa_token_id);
   visit("audio_token_id", c.audio_token_id);
   visit("initializer_range", c.initializer_range);
-  visit("tie_word_embeddings", c.tie_word_embeddings);
 }
 
 std::string read_model_type(const Json::Object& object) {
@@ -37,6 +36,17 @@ std::string read_model_type(const Json::Object& object) {
   const auto* text = get_if<std::string>(*json);
   if (text == nullptr) FieldReader({}, "").refuse("model_type", "a string", *json);
   return *text;
+}
+
+// Ref: HF Gemma3nConfig, "bool | None", where None ties nothing
+void read_tie_word_embeddings(FieldReader& reader, bool& tie) {
+  const auto json = reader.take("tie_word_embeddings");
+  if (!json) return;
+  const auto* value = get_if<bool>(*json);
+  if (value == nullptr && !is_null(*json)) {
+    reader.refuse("tie_word_embeddings", "true, false or null", *json);
+  }
+  tie = value != nullptr && *value;
 }
 
 Config read_config(Json::Object object) {
@@ -53,6 +63,7 @@ Config read_config(Json::Object object) {
   c.vision_config = read_vision_config(reader.take_object("vision_config"));
   c.audio_config = read_audio_config(reader.take_object("audio_config"));
   visit_fields(reader, c);
+  read_tie_word_embeddings(reader, c.tie_word_embeddings);
   read_token_ids(reader, "eos_token_id", c.eos_token_id);
   c.extra_json = reader.extra_json();
   c.validate();
@@ -66,7 +77,7 @@ TextConfig read_text_part(Json::Object object) {
   FieldReader outer(std::move(object), "");
   TextConfig c = read_text_config(outer.take_object("text_config"));
   c.tie_word_embeddings = true;  // the outer default
-  outer("tie_word_embeddings", c.tie_word_embeddings);
+  read_tie_word_embeddings(outer, c.tie_word_embeddings);
   std::vector<std::int64_t> eos;
   read_token_ids(outer, "eos_token_id", eos);
   if (!eos.empty()) c.eos_token_id = eos;
@@ -126,6 +137,7 @@ std::string Config::to_json() const {
   FieldWriter writer;
   writer("model_type", std::string(kModelType));
   visit_fields(writer, *this);
+  writer("tie_word_embeddings", tie_word_embeddings);
   if (!eos_token_id.empty()) write_token_ids(writer, "eos_token_id", eos_token_id);
   writer.put("text_config", {write_text_config(text_config)});
   writer.put("vision_config", {write_vision_config(vision_config)});

@@ -171,7 +171,7 @@ std::vector<Group> groups() {
         {"audio_token_id", {"0"}},
         {"eos_token_id", {"0", "null", "[]", "[1]"}},
         {"initializer_range", {"0", k2To31, "1e308", "0.5", "48.0"}},
-        {"tie_word_embeddings", kTruth}},
+        {"tie_word_embeddings", {"true", "null"}}},
        read_whole},
   };
 }

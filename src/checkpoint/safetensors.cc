@@ -76,6 +76,10 @@ class HeaderReader {
       if (tensor_ == "__metadata__") {
         read_metadata(value);
       } else {
+        if (entries_.size() == SafetensorsFile::kMaxTensors) {
+          unsupported("more than ", SafetensorsFile::kMaxTensors,
+                      " tensors; split the file into shards");
+        }
         entries_.push_back(read_entry(value));
       }
       tensor_.clear();
@@ -102,6 +106,9 @@ class HeaderReader {
     for (auto item : metadata) {
       ondemand::field field;
       expect(std::move(item).get(field));
+      if (keys.size() == SafetensorsFile::kMaxMetadataKeys) {
+        unsupported("more than ", SafetensorsFile::kMaxMetadataKeys, " keys");
+      }
       expect(field.unescaped_key().get(keys.emplace_back()));
       std::string_view value;
       expect(field.value().get_string().get(value));

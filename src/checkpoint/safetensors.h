@@ -32,12 +32,14 @@ struct SafetensorsEntry {
 class SafetensorsFile {
  public:
   static constexpr std::size_t kMaxHeaderBytes = 4u << 20;  // a Gemma 3n checkpoint has 0.2 MiB
-  static constexpr std::size_t kMaxRank = 64;               // as in PyTorch
+  static constexpr std::size_t kMaxTensors = 20'000;        // Gemma 3n E4B has 1676
+  static constexpr std::size_t kMaxMetadataKeys = 20'000;
+  static constexpr std::size_t kMaxRank = 64;  // as in PyTorch
 
   // `display_name` stands in messages.
   // Throws: kCorruptData, naming the tensor, for a file that breaks a rule of the format;
-  // kUnsupported for one that keeps them but exceeds kMaxHeaderBytes, kMaxRank or 2^63 - 1
-  // elements.
+  // kUnsupported for one that exceeds a limit above or has a dimension beyond 63 bits. The limits
+  // bound what a hostile file can cost: milliseconds, and memory of a few times its header.
   SafetensorsFile(MappedFile file, std::string display_name);
   // The same over bytes in memory, which must outlive this object.
   SafetensorsFile(std::span<const std::byte> bytes, std::string display_name);
