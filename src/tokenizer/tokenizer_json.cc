@@ -99,6 +99,7 @@ std::optional<Json> field(const Json& object, std::string_view key) {
 }
 
 Json required(const Json& object, std::string_view key, std::string_view where) {
+  as_object(object, where);
   const auto value = field(object, key);
   if (!value) fail(ErrorCode::kCorruptData, where, ": field \"", key, "\" is missing");
   return *value;
@@ -308,7 +309,6 @@ std::vector<TokenId> template_ids(Json post_processor, Json special, const Vocab
   const std::string where = "post_processor.special_tokens";
   const auto name = as_string(required(special, "id", where), where);
   const Json tokens = required(post_processor, "special_tokens", "post_processor");
-  as_object(tokens, where);
   std::vector<TokenId> ids;
   for (const Json& id : as_array(required(required(tokens, name, where), "ids", where), where)) {
     const std::uint64_t token = as_unsigned(id, where);
@@ -370,7 +370,6 @@ TokenizerJson parse_tokenizer_json(const std::string& json) {
     }
   }
   const Json model = required(file, "model", "the file");
-  as_object(model, "model");
   expect_model_options(model);
   expect_step(file, "normalizer", kNormalizer);
   expect_pre_tokenizer(file);
