@@ -201,7 +201,9 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
 
 std::size_t find_part(std::string_view text, std::string_view needle, std::size_t from) {
   if (from > text.size()) return std::string_view::npos;
-  // Unlike string_view::find it is not quadratic for long needles.
+  constexpr std::size_t kShort = 16;
+  if (needle.size() <= kShort) return text.find(needle, from);
+  // string_view::find would be quadratic for long needles.
   const void* found = memmem(text.data() + from, text.size() - from, needle.data(), needle.size());
   return found ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data())
                : std::string_view::npos;
