@@ -23,7 +23,7 @@ struct RopeParameters {
   double beta_fast = 32.0, beta_slow = 1.0;               // yarn
   std::optional<double> attention_factor = std::nullopt;  // yarn
   std::optional<double> mscale = std::nullopt, mscale_all_dim = std::nullopt;  // yarn
-  bool truncate = true;                                                        // yarn
+  bool truncate = true;  // yarn; kept, but without effect, as in transformers
   std::int64_t original_max_position_embeddings = 0;  // llama3, yarn; 0 = max_position_embeddings
 };
 

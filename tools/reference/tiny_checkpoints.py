@@ -149,7 +149,8 @@ def config_json(fixture, config):
         return head | text | {"transformers_version": version}
     V = config.vocab_size_per_layer_input
     # The towers are described, small, but not stored: their smallest weights would be megabytes.
-    return head | {
+    tied = {} if config.tie_word_embeddings else {"tie_word_embeddings": False}  # the outer config decides
+    return head | tied | {
         "model_type": "gemma3n",
         "text_config": text,
         "vision_config": {"model_type": "gemma3n_vision", "vocab_size": MEDIA_IDS, "vocab_offset": V,

@@ -39,7 +39,7 @@ std::vector<float> llama3_inv_freq(const RopeParameters& p, Index E, double old_
   return inv_freq;
 }
 
-// The dimension whose wavelength makes `rotations` turns in the original context.
+// The dimension (a fraction) whose wavelength makes `rotations` turns in the original context.
 double yarn_dimension(double rotations, Index E, double theta, double old_length) {
   return static_cast<double>(E) * std::log(old_length / (rotations * 2 * kPi)) /
          (2 * std::log(theta));
@@ -49,12 +49,10 @@ double yarn_dimension(double rotations, Index E, double theta, double old_length
 std::vector<float> yarn_inv_freq(const RopeParameters& p, Index E, double old_length) {
   double low = yarn_dimension(p.beta_fast, E, p.rope_theta, old_length);
   double high = yarn_dimension(p.beta_slow, E, p.rope_theta, old_length);
-  if (p.truncate) {
-    low = std::floor(low);
-    high = std::ceil(high);
-  }
-  low = std::max(low, 0.0);
-  high = std::min(high, static_cast<double>(E - 1));
+  // Always rounded: HF looks for "truncate" beside the attention types, so inside one it has no
+  // say.
+  low = std::max(std::floor(low), 0.0);
+  high = std::min(std::ceil(high), static_cast<double>(E - 1));
   if (low == high) high += 0.001;  // as HF: no division by zero
 
   auto inv_freq = default_inv_freq(p.rope_theta, E);
