@@ -8,6 +8,7 @@ namespace gemma3n {
 namespace {
 
 constexpr int kSpins = 4000;  // some tens of microseconds
+constexpr std::uint32_t kNoChunk = 0xFFFFFFFF;
 
 void relax() {
 #if defined(__x86_64__)
@@ -53,32 +54,44 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run_chunks(std::int64_t chunks, Task task, const void* context) {
   const std::lock_guard lock(one_call_);
+  const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
+  const std::uint64_t first_ticket = static_cast<std::uint64_t>(generation) << 32;
+  // Closed while the fields change: no thread can take a chunk by the last call's ticket any more.
+  ticket_.exchange(first_ticket | kNoChunk, std::memory_order_acq_rel);
   task_ = task;
   context_ = context;
-  chunks_ = chunks;
-  next_chunk_.store(0, std::memory_order_relaxed);
-  busy_workers_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
+  chunks_.store(static_cast<std::uint32_t>(chunks), std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  ticket_.store(first_ticket, std::memory_order_release);
+  generation_.store(generation, std::memory_order_release);
   generation_.notify_all();
   work();
-  for (std::uint32_t busy = busy_workers_.load(std::memory_order_acquire); busy != 0;
-       busy = busy_workers_.load(std::memory_order_acquire)) {
-    wait_for_change(busy_workers_, busy);
+  for (std::uint32_t done = done_.load(std::memory_order_acquire); done != chunks;
+       done = done_.load(std::memory_order_acquire)) {
+    wait_for_change(done_, done);
   }
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void ThreadPool::work() {
   inside_task_ = true;
+  std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
   for (;;) {
-    const std::int64_t chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed);
-    if (chunk >= chunks_) break;
+    const std::uint32_t chunks = chunks_.load(std::memory_order_relaxed);
+    const auto chunk = static_cast<std::uint32_t>(ticket);
+    if (chunk >= chunks) break;
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
+                                       std::memory_order_acquire)) {
+      continue;
+    }
     try {
       task_(context_, chunk);
     } catch (...) {
       const std::lock_guard lock(error_mutex_);
       if (!error_) error_ = std::current_exception();
     }
+    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks) done_.notify_one();
+    ticket = ticket_.load(std::memory_order_acquire);
   }
   inside_task_ = false;
 }
@@ -87,11 +100,9 @@ void ThreadPool::worker() {
   std::uint32_t seen = 0;
   for (;;) {
     wait_for_change(generation_, seen);
-    ++seen;  // exactly one call is in flight: run_chunks waits for every worker
+    seen = generation_.load(std::memory_order_acquire);
     if (stopping_.load(std::memory_order_relaxed)) return;
     work();
-    busy_workers_.fetch_sub(1, std::memory_order_release);
-    busy_workers_.notify_one();
   }
 }
 

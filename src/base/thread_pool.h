@@ -57,16 +57,19 @@ class ThreadPool {
  private:
   using Task = void (*)(const void* context, std::int64_t chunk);
   void run_chunks(std::int64_t chunks, Task task, const void* context);
-  void work();    // takes chunks until none are left
+  void work();    // takes chunks of the call in flight until none are left
   void worker();  // a thread's life
 
   std::mutex one_call_;
   Task task_ = nullptr;
   const void* context_ = nullptr;
-  std::int64_t chunks_ = 0;
-  std::atomic<std::int64_t> next_chunk_{0};
+  std::atomic<std::uint32_t> chunks_{0};
+  // Which call is in flight (high half) and its next chunk (low half). Whoever raises the low half
+  // owns that chunk, and by that keeps the call in flight until the chunk is done. So a thread that
+  // wakes up late finds either work or a later call, never a finished one, and nobody waits for it.
+  std::atomic<std::uint64_t> ticket_{0};
+  std::atomic<std::uint32_t> done_{0};        // chunks of the call in flight
   std::atomic<std::uint32_t> generation_{0};  // counts calls; workers wait for it to change
-  std::atomic<std::uint32_t> busy_workers_{0};
   std::atomic<bool> stopping_{false};
   std::mutex error_mutex_;
   std::exception_ptr error_;

@@ -53,6 +53,18 @@ TEST(ThreadPool, TakesCallsFromManyThreads) {
   EXPECT_EQ(count, 4 * 200 * 5);
 }
 
+// Calls of one and of many chunks in turn: a thread that comes late must not take a chunk of a call
+// that is over, or of the next one by the wrong count.
+TEST(ThreadPool, LateThreadsFindTheCallInFlight) {
+  ThreadPool pool(4);
+  for (int round = 0; round < 3000; ++round) {
+    const std::int64_t chunks = round % 2 == 0 ? 2 : 37;
+    std::vector<std::atomic<int>> visits(static_cast<std::size_t>(chunks));
+    pool.run(chunks, [&](std::int64_t i) { ++visits.at(static_cast<std::size_t>(i)); });
+    for (const auto& v : visits) ASSERT_EQ(v, 1);
+  }
+}
+
 TEST(ThreadPool, KnowsAtLeastOneCore) { EXPECT_GE(available_threads(), 1); }
 
 }  // namespace
