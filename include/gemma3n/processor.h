@@ -1,6 +1,7 @@
-// What stands between media and the model: sounds become the tensors the towers take.
+// What stands between media and the model: pictures and sounds become the tensors the towers take.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -11,9 +12,77 @@
 #include <vector>
 
 #include "gemma3n/error.h"
+#include "gemma3n/media.h"
 #include "gemma3n/tensor.h"
 
 namespace gemma3n {
+
+// Parameters of an ImageProcessor; names as in preprocessor_config.json, values those of Gemma 3n.
+struct ImageProcessorConfig {
+  bool do_convert_rgb = true;  // arrays of 1 or 4 channels; alpha is blended over white
+  bool do_resize = true;
+  std::int64_t height = 768, width = 768;  // "size", pixels; the aspect ratio is not kept
+  int resample = 2;                        // bilinear, the only filter there is
+  bool do_rescale = true;
+  double rescale_factor = 1.0 / 255.0;
+  bool do_normalize = false;
+  std::array<double, 3> image_mean = {0.5, 0.5, 0.5};  // per channel, after rescaling
+  std::array<double, 3> image_std = {0.5, 0.5, 0.5};
+
+  // Throws: kInvalidArgument naming the parameter, its value and what is allowed; kUnsupported for
+  // another filter.
+  void validate() const;
+  // Reads the "image_processor" of processor_config.json, or else preprocessor_config.json. Keys
+  // that are missing have the defaults of transformers' class (size 224, bicubic, normalised),
+  // keys of other processors are ignored.
+  // Throws: kNotFound if neither file is there; kCorruptData; kInvalidArgument; kUnsupported (other
+  // forms of "size", cropping, padding). The message names the file and the key.
+  static ImageProcessorConfig from_pretrained(const std::filesystem::path& model_dir);
+  static ImageProcessorConfig from_json(std::string_view json);  // the object itself
+};
+
+enum class ChannelLayout {
+  kInfer,  // the first dimension if it is 1, 3 or 4, else the last
+  kFirst,
+  kLast,
+};
+
+// Options of one call, as those of SiglipImageProcessor.__call__; absent: as configured.
+struct ImageOptions {
+  std::optional<bool> do_convert_rgb, do_resize, do_rescale, do_normalize;
+  std::optional<std::int64_t> height, width;
+  std::optional<int> resample;
+  std::optional<double> rescale_factor;
+  std::optional<std::array<double, 3>> image_mean, image_std;
+  ChannelLayout input_data_format = ChannelLayout::kInfer;  // of arrays
+};
+
+// Pictures to the pixels the vision tower takes: resized to exactly height x width, rescaled,
+// optionally normalised. uint8 pictures have the bits of the reference. Immutable; safe to use from
+// many threads. Ref: HF SiglipImageProcessor (torchvision backend)
+class ImageProcessor {
+ public:
+  explicit ImageProcessor(const ImageProcessorConfig& config = {});
+  static ImageProcessor from_pretrained(const std::filesystem::path& model_dir);
+
+  // Returns pixel_values [N, 3, height, width] f32, in order; a nested list is flattened.
+  // Throws: kInvalidArgument for no pictures, a picture whose bytes do not fit its size, or
+  // different sizes with do_resize off; what an option may be is said in validate().
+  // Differs: HF returns uint8 when neither rescaling nor normalising; here it is f32 with the
+  // same values.
+  Tensor operator()(std::span<const Image> images, const ImageOptions& options = {}) const;
+  Tensor operator()(std::span<const std::vector<Image>> samples,
+                    const ImageOptions& options = {}) const;
+  // arrays: [C, H, W] or [H, W, C] each, uint8 or f32; float values are resized and rescaled as
+  // they are, so hand over 0 to 255. Four channels must be f32 from 0 to 1, or uint8.
+  // Throws: also kUnsupported for other dtypes.
+  Tensor operator()(std::span<const Tensor> arrays, const ImageOptions& options = {}) const;
+
+  const ImageProcessorConfig& config() const { return config_; }
+
+ private:
+  ImageProcessorConfig config_;
+};
 
 // Parameters of an AudioFeatureExtractor; names and defaults as in preprocessor_config.json.
 struct AudioFeatureExtractorConfig {
