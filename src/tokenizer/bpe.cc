@@ -14,6 +14,10 @@ constexpr std::size_t kCodePoints = 0x110000;
 // Longer segments are seldom words that come again.
 constexpr std::size_t kMaxKnownBytes = 64;
 constexpr std::size_t kMinKnown = 32, kMaxKnown = 16384;
+// A longer segment is encoded block by block, so that the work stays in the processor's cache.
+constexpr std::size_t kBlockBytes = 4096;
+constexpr std::size_t kOverlapTokens = 4;
+constexpr std::size_t kMaxOverlapBytes = 4 * kBlockBytes;
 
 std::uint64_t pair_key(std::uint32_t left, std::uint32_t right) {
   return (std::uint64_t{left} << 32) | right;
@@ -28,6 +32,8 @@ std::string byte_piece(std::size_t byte) {
   return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
 }
 
+bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
+
 char32_t first_code_point(std::string_view piece) {
   std::size_t pos = 0;
   return next_code_point(piece, pos);
@@ -35,7 +41,7 @@ char32_t first_code_point(std::string_view piece) {
 
 char32_t last_code_point(std::string_view piece) {
   std::size_t pos = piece.size() - 1;
-  while ((static_cast<unsigned char>(piece[pos]) & 0xC0) == 0x80) --pos;
+  while (!begins_character(piece[pos])) --pos;
   return next_code_point(piece, pos);
 }
 
@@ -135,6 +141,7 @@ void BpeEncoder::encode(std::string_view text) {
 }
 
 void BpeEncoder::encode_segment(std::string_view segment) {
+  if (segment.size() > kBlockBytes) return encode_long_segment(segment);
   const bool is_short = segment.size() <= kMaxKnownBytes;
   Known* known = nullptr;
   if (is_short) {
@@ -154,21 +161,65 @@ void BpeEncoder::encode_segment(std::string_view segment) {
   }
 }
 
+// Tokens are the encoding of their text exactly if each two neighbours are the encoding of theirs:
+// as long as no merge has crossed a border, both sides of it go through the steps they would go
+// through alone, so the first merge across a border would also come if the two tokens were the
+// whole text. Hence the encoding of a prefix is extended by taking its last few tokens back and
+// encoding their text together with the next block; if that begins with the first token taken back,
+// it fits what stands before. If not, more are taken back.
+void BpeEncoder::encode_long_segment(std::string_view segment) {
+  const std::size_t first = out_.size();
+  ends_.clear();
+  for (std::size_t done = 0; done < segment.size();) {
+    std::size_t end = std::min(done + kBlockBytes, segment.size());
+    while (end < segment.size() && !begins_character(segment[end])) ++end;
+    for (std::size_t overlap = kOverlapTokens;; overlap *= 2) {
+      std::size_t kept = restart_before(segment, overlap);
+      std::size_t begin = kept == 0 ? 0 : ends_[kept - 1];
+      if (done - begin > kMaxOverlapBytes) {  // a rare vocabulary: then all at once
+        kept = begin = 0;
+        end = segment.size();
+      }
+      start(segment.substr(begin, end - begin));
+      merge_all();
+      if (kept != 0 && nodes_[0].id != out_[first + kept]) continue;
+
+      out_.resize(first + kept);
+      ends_.resize(kept);
+      for (std::uint32_t i = 0; i != kNone; i = nodes_[i].next) {
+        begin += nodes_[i].bytes;
+        out_.push_back(nodes_[i].id);
+        ends_.push_back(begin);
+      }
+      done = end;
+      break;
+    }
+  }
+}
+
+// How many tokens to keep if at least the last `tokens` are to go: a character must not be torn.
+std::size_t BpeEncoder::restart_before(std::string_view segment, std::size_t tokens) const {
+  std::size_t kept = ends_.size() - std::min(tokens, ends_.size());
+  while (kept > 0 && !begins_character(segment[ends_[kept - 1]])) --kept;
+  return kept;
+}
+
 // One node for each character, or for each byte of a character that has no piece.
 void BpeEncoder::start(std::string_view segment) {
   nodes_.clear();
-  const auto add = [&](TokenId id) {
+  const auto add = [&](TokenId id, std::size_t bytes) {
     const auto i = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.push_back({id, kNoToken, kNoMerge, i == 0 ? kNone : i - 1, i + 1});
+    nodes_.push_back(
+        {id, kNoToken, kNoMerge, i == 0 ? kNone : i - 1, i + 1, static_cast<std::uint32_t>(bytes)});
   };
   for (std::size_t pos = 0; pos < segment.size();) {
     const std::size_t begin = pos;
     const TokenId id = bpe_.symbol(next_code_point(segment, pos));
     if (id != kNoToken) {
-      add(id);
+      add(id, pos - begin);
     } else {
       for (const char byte : segment.substr(begin, pos - begin)) {
-        add(bpe_.byte_tokens_[static_cast<unsigned char>(byte)]);
+        add(bpe_.byte_tokens_[static_cast<unsigned char>(byte)], 1);
       }
     }
   }
@@ -193,6 +244,7 @@ void BpeEncoder::merge_all() {
     right.rank = kNoMerge;
     node.id = node.merged;
     node.next = right.next;
+    node.bytes += right.bytes;
     if (node.next != kNone) nodes_[node.next].prev = left;
     push(left);
     if (node.prev != kNone) push(node.prev);

@@ -81,6 +81,7 @@ class BpeEncoder {
     TokenId merged;            // what this token and the next one become
     std::uint32_t rank;        // of that merge, or kNoMerge
     std::uint32_t prev, next;  // kNone at the ends
+    std::uint32_t bytes;       // of the text it stands for
   };
   // A segment that was encoded before: its text, and where its tokens stand in `out_`.
   struct Known {
@@ -92,6 +93,8 @@ class BpeEncoder {
   static constexpr std::uint32_t kNoMerge = 0xFFFFFFFF;
 
   void encode_segment(std::string_view segment);
+  void encode_long_segment(std::string_view segment);
+  std::size_t restart_before(std::string_view segment, std::size_t tokens) const;
   void start(std::string_view segment);
   void merge_all();
   void look_up_merge(std::uint32_t left);
@@ -103,6 +106,7 @@ class BpeEncoder {
   std::vector<Known> known_;  // by hash of the text; a newer segment replaces an older one
   std::vector<Node> nodes_;
   std::vector<std::uint64_t> queue_;  // heap of rank << 32 | node, smallest first
+  std::vector<std::size_t> ends_;     // of a long segment: where each token's text ends
   std::uint64_t seed_;
 };
 

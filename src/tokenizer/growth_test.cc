@@ -52,7 +52,7 @@ double seconds_to_encode(const Tokenizer& tokenizer, const std::string& text) {
 }
 
 // Quadratic time would be 256 times as long for 16 times the text. Sanitizers and a busy machine
-// blur single doublings; those are measured on the real vocabulary (CONTRIBUTING.md).
+// blur the time of a single doubling too much to test it.
 TEST(Growth, TimeIsNearlyProportionalToTheText) {
   const Tokenizer tokenizer = run_tokenizer();
   for (const std::string_view unit :

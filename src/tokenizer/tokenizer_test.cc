@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
+#include <algorithm>
+#include <map>
+#include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "tokenizer/test_tokenizer.h"
 
 namespace gemma3n {
@@ -72,6 +75,101 @@ TEST(Tokenizer, MergesOfBytePiecesApply) {
   file["model"]["merges"].push_back({"a", "<0xC3><0xA8>"});
   const Tokenizer tokenizer = Tokenizer::from_json(file.dump());
   EXPECT_EQ(pieces(tokenizer, "dèaèd"), Pieces({"d", "<0xC3><0xA8>", "a<0xC3><0xA8>", "d"}));
+}
+
+// The definition itself: the merge that stands first in the list, leftmost first, until none fits.
+Pieces merged_by_definition(Pieces tokens, const Json& merges) {
+  std::map<std::pair<std::string, std::string>, std::size_t> ranks;
+  std::size_t rank = 0;
+  for (const auto& pair : merges) ranks[{pair[0], pair[1]}] = rank++;
+  for (;;) {
+    std::size_t best_rank = rank, best = 0;
+    for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+      const auto found = ranks.find({tokens[i], tokens[i + 1]});
+      if (found != ranks.end() && found->second < best_rank) best_rank = found->second, best = i;
+    }
+    if (best_rank == rank) return tokens;
+    tokens[best] += tokens[best + 1];
+    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+  }
+}
+
+TEST(Tokenizer, MergesAsTheDefinitionSays) {
+  const Json file = test_tokenizer_json();
+  const Tokenizer tokenizer = Tokenizer::from_json(file.dump());
+  std::mt19937 rng(1);
+  for (int round = 0; round < 300; ++round) {
+    Pieces characters;
+    std::string text;
+    for (std::size_t n = rng() % 40; n > 0; --n) {
+      constexpr const char* kLetters[] = {"▁", "h", "e", "l", "o", "a", "b", "c", "é"};
+      characters.push_back(kLetters[rng() % std::size(kLetters)]);
+      text += characters.back();
+    }
+    EXPECT_EQ(pieces(tokenizer, text), merged_by_definition(characters, file["model"]["merges"]));
+  }
+}
+
+// Segments of more than 4096 bytes are encoded in blocks; the borders must not be seen. Here every
+// letter joins every other, in a random order of merges, and some merges take byte tokens.
+TEST(Tokenizer, MergesLongSegmentsAsTheDefinitionSays) {
+  std::mt19937 rng(2);
+  for (int round = 0; round < 3; ++round) {
+    Json file = test_tokenizer_json();
+    Json& vocab = file["model"]["vocab"];
+    Pieces symbols = {"a", "b", "c", "<0xC3>", "<0xA8>"}, known = symbols;
+    Json merges = Json::array();
+    auto id = static_cast<int>(vocab.size());
+    while (merges.size() < 60) {
+      const std::string left = known[rng() % known.size()], right = known[rng() % known.size()];
+      merges.push_back({left, right});
+      if (!vocab.contains(left + right)) vocab[left + right] = id++;
+      if (left.size() + right.size() < 14) known.push_back(left + right);
+    }
+    std::shuffle(merges.begin(), merges.end(), rng);
+    file["model"]["merges"] = merges;
+    Pieces characters;
+    std::string text;
+    while (text.size() < 5000) {
+      const std::size_t letter = rng() % 4;
+      text += letter == 3 ? "è" : symbols[letter];
+      characters.push_back(symbols[letter]);
+      if (letter == 3) characters.push_back(symbols[4]);
+    }
+    const auto tokens = pieces(Tokenizer::from_json(file.dump()), text);
+    EXPECT_EQ(tokens, merged_by_definition(characters, merges)) << "round " << round;
+  }
+}
+
+// x0 x1 x2 ... where the pair furthest to the right merges first: what the first character becomes
+// depends on the last one, however far away it is.
+TEST(Tokenizer, MergesThatDependOnTheFarEndAreRight) {
+  Json file = test_tokenizer_json();
+  Json& vocab = file["model"]["vocab"];
+  constexpr char32_t kFirst = 0x4E00;
+  constexpr std::size_t kLength = 9000;
+  const auto x = [](std::size_t i) {
+    std::string text;
+    append_utf8(text, kFirst + static_cast<char32_t>(i));
+    return text;
+  };
+  auto id = static_cast<int>(vocab.size());
+  std::string text;
+  Json merges = Json::array();
+  for (std::size_t i = 0; i < kLength; ++i) {
+    vocab[x(i)] = id++;
+    if (i + 1 < kLength) vocab[x(i) + x(i + 1)] = id++;
+    text += x(i);
+  }
+  for (std::size_t i = kLength - 1; i-- > 0;) merges.push_back({x(i), x(i + 1)});
+  file["model"]["merges"] = merges;
+  const Tokenizer tokenizer = Tokenizer::from_json(file.dump());
+  for (const std::size_t length : {kLength, kLength - 1}) {
+    const auto tokens = pieces(tokenizer, std::string_view(text).substr(0, 3 * length));
+    ASSERT_EQ(tokens.size(), (length + 1) / 2);
+    EXPECT_EQ(tokens.front(), length % 2 == 0 ? x(0) + x(1) : x(0));
+    EXPECT_EQ(tokens.back(), x(length - 2) + x(length - 1));
+  }
 }
 
 TEST(Tokenizer, RefusesInvalidUtf8AndSaysWhere) {

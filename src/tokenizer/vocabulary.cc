@@ -41,11 +41,11 @@ Vocabulary::Vocabulary(std::size_t expected_tokens) : seed_(hash_seed()) {
 }
 
 // The slot that holds `piece`, or the empty one where it belongs.
-std::size_t Vocabulary::slot_of(std::string_view text, std::uint64_t hash) const {
+std::size_t Vocabulary::slot_of(std::string_view piece, std::uint64_t hash) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t i = static_cast<std::size_t>(hash) & mask;
   while (slots_[i].id != kNoToken &&
-         !(slots_[i].tag == tag_of(hash) && piece(slots_[i].id) == text)) {
+         !(slots_[i].tag == tag_of(hash) && text(slots_[i].span) == piece)) {
     i = (i + 1) & mask;
   }
   return i;
@@ -57,7 +57,7 @@ void Vocabulary::resize_slots(std::size_t count) {
     if (spans_[id].length == 0) continue;
     const auto token = static_cast<TokenId>(id);
     const std::uint64_t hash = hash_bytes(piece(token), seed_);
-    slots_[slot_of(piece(token), hash)] = {tag_of(hash), token};
+    slots_[slot_of(piece(token), hash)] = {tag_of(hash), token, spans_[id]};
   }
 }
 
@@ -85,7 +85,7 @@ void Vocabulary::add(std::string_view text, std::uint64_t id) {
   if (id >= spans_.size()) spans_.resize(id + 1);
   spans_[id] = {static_cast<std::uint32_t>(bytes_.size()), static_cast<std::uint32_t>(text.size())};
   bytes_.append(text);
-  slot = {tag_of(hash), token};
+  slot = {tag_of(hash), token, spans_[id]};
   ++size_;
 }
 

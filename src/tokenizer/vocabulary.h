@@ -35,7 +35,7 @@ class Vocabulary {
   std::string_view piece(TokenId id) const {
     const auto i = static_cast<std::size_t>(id);  // a negative id becomes a huge one
     if (i >= spans_.size()) return {};
-    return std::string_view(bytes_).substr(spans_[i].begin, spans_[i].length);
+    return text(spans_[i]);
   }
 
   std::size_t size() const { return size_; }              // tokens
@@ -48,8 +48,12 @@ class Vocabulary {
   struct Slot {
     std::uint32_t tag = 0;  // upper half of the hash, so that most misses never touch the bytes
     TokenId id = kNoToken;
+    Span span;  // a second copy: looking it up by id would be one more cache miss
   };
 
+  std::string_view text(Span span) const {
+    return std::string_view(bytes_).substr(span.begin, span.length);
+  }
   std::size_t slot_of(std::string_view piece, std::uint64_t hash) const;
   void resize_slots(std::size_t count);
 
