@@ -10,7 +10,7 @@ namespace gemma3n {
 inline constexpr std::int64_t kMaxTokens = (std::int64_t{1} << 31) - 1;  // ids and positions
 inline constexpr std::int64_t kMaxWidth = std::int64_t{1} << 20;         // D, F, P, R, E, H, H * E
 inline constexpr std::int64_t kMaxLayers = 1024;
-inline constexpr std::int64_t kMaxStreams = 256;  // A; A * A coefficients per token
+inline constexpr std::int64_t kMaxStreams = 64;  // A, as the kernels allow
 
 // Throws: kInvalidArgument
 void expect_layer_count(std::int64_t num_hidden_layers);

@@ -7,7 +7,7 @@
 
 namespace gemma3n {
 
-inline constexpr std::size_t kMaxAltUpStreams = 8;  // of altup_predict and altup_correct
+inline constexpr std::size_t kMaxAltUpStreams = 64;  // of altup_predict and altup_correct
 
 const KernelTable& portable_kernels();
 

@@ -114,7 +114,8 @@ struct KernelTable {
   // Mean and population standard deviation of x, accumulated in f64 (a lane sum each).
   void (*mean_std)(const float* x, std::size_t n, float* mean, float* std);
 
-  // AltUp on one token, in place: streams[i][d] += sum_j C[i * A + j] * streams[j][d].  A <= 8.
+  // AltUp on one token, in place: streams[i][d] += sum_j C[i * A + j] * streams[j][d].  A <=
+  // kMaxAltUpStreams.
   void (*altup_predict)(float* const* streams, std::size_t A, const float* C, std::size_t n);
 
   // AltUp on one token, in place: streams[i][d] += (activated[d] - streams[active][d]) * k[i].

@@ -80,7 +80,7 @@ View<float> attend(Ops& op, View<const float> q, std::span<const KeyRange> keys,
   const Index scratch = G * kKeyBlock + 2 * kQueryBlock * G + G;  // floats of one piece
   const ArenaScope pieces(op.arena());
   auto memory = op.arena().tensor({blocks * K, scratch});
-  op.pool().run(blocks * K, [&](Index piece) {
+  op.pool().run(blocks * K, [&, T = T](Index piece) {
     const Index t0 = piece / K * kQueryBlock;
     float* scores = memory[piece].data();
     float* max = scores + G * kKeyBlock;

@@ -66,7 +66,7 @@ void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index
   const Index row_pieces = T == 0 ? 0 : (T + row_piece - 1) / row_piece;
   const Index column_pieces = (O + column_piece - 1) / column_piece;
   // Pieces of the same columns follow each other, so that their weights stay in the cache.
-  pool_.run(row_pieces * column_pieces, [&](Index piece) {
+  pool_.run(row_pieces * column_pieces, [&, T = T](Index piece) {
     const Index t0 = piece % row_pieces * row_piece, t1 = std::min(T, t0 + row_piece);
     const Index o0 = piece / row_pieces * column_piece, o1 = std::min(O, o0 + column_piece);
     switch (w.dtype) {
@@ -86,7 +86,7 @@ void Ops::add_bias(View<float> y, const Vector& bias) {
   if (bias.data() == nullptr) return;
   const auto [T, O] = dims<2>(y);
   check(bias.size() == O, "a bias has one value per output");
-  for_rows(T, O, [&](Index begin, Index end) {
+  for_rows(T, O, [&, O = O](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
       for (Index o = 0; o < O; ++o) y(t, o) += bias.data()[o];
     }
@@ -166,6 +166,35 @@ View<float> Ops::tanh(View<const float> x) {
   return y;
 }
 
+View<float> Ops::clamp(View<const float> x, float bound) {
+  auto y = arena_.tensor(x.shape());
+  pool_.parallel_for(x.size(), kPieceElements, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const float v = x.data()[i];
+      y.data()[i] = v < -bound ? -bound : (v > bound ? bound : v);
+    }
+  });
+  return y;
+}
+
+// sigmoid(b) = (1 + tanh(b / 2)) / 2
+View<float> Ops::glu(View<const float> x) {
+  const auto [T, width] = dims<2>(x);
+  check(width % 2 == 0, "glu: rows have two halves");
+  const Index D = width / 2;
+  auto y = arena_.tensor({T, D});
+  for_rows(T, 8 * D, [&](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) {
+      const float *a = x[t].data(), *b = a + D;
+      float* out = y[t].data();
+      for (Index d = 0; d < D; ++d) out[d] = 0.5f * b[d];
+      k_.tanh(out, out, static_cast<std::size_t>(D));
+      for (Index d = 0; d < D; ++d) out[d] = a[d] * (0.5f + 0.5f * out[d]);
+    }
+  });
+  return y;
+}
+
 View<float> Ops::copy(View<const float> x) {
   auto y = arena_.tensor(x.shape());
   std::ranges::copy(x.span(), y.data());
@@ -201,7 +230,7 @@ View<float> Ops::mul(View<const float> x, const Vector& w) {
   const auto [T, D] = dims<2>(x);
   check(w.size() == D, "mul: one weight per channel");
   auto y = arena_.tensor({T, D});
-  for_rows(T, D, [&](Index begin, Index end) {
+  for_rows(T, D, [&, D = D](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
       for (Index d = 0; d < D; ++d) y(t, d) = x(t, d) * w.data()[d];
     }

@@ -52,6 +52,9 @@ class Ops {
   View<float> mul(View<const float> a, View<const float> b);  // a * b, same shape
   View<float> mul(View<const float> x, const Vector& w);      // per row; x: [T, D], w: [D]
   View<float> scale(View<const float> x, float factor);       // factor * x
+  View<float> clamp(View<const float> x, float bound);        // into [-bound, bound]; NaN stays
+  // a * sigmoid(b) for rows x = [a, b].   x: [T, 2 D], returns [T, D].
+  View<float> glu(View<const float> x);
   View<float> copy(View<const float> x);
   void add_to(View<float> y, View<const float> x);  // y += x, same shape
 

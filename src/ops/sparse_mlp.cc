@@ -34,7 +34,7 @@ Survivors find_survivors(Ops& op, View<const float> gate, float std_multiplier, 
   Survivors s;
   s.first = op.arena().array<Index>(static_cast<std::size_t>(T) + 1);
   s.first[0] = 0;
-  op.for_rows(T, 4 * F, [&](Index begin, Index end) {
+  op.for_rows(T, 4 * F, [&, F = F](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
       s.first[static_cast<std::size_t>(t) + 1] =
           threshold_row(op.kernels(), above[t].data(), static_cast<std::size_t>(F), std_multiplier);
@@ -45,7 +45,7 @@ Survivors find_survivors(Ops& op, View<const float> gate, float std_multiplier, 
   const auto total = static_cast<std::size_t>(s.first[static_cast<std::size_t>(T)]);
   s.neuron = op.arena().array<Index>(total);
   auto value = op.arena().tensor({static_cast<Index>(total)});
-  op.for_rows(T, F, [&](Index begin, Index end) {
+  op.for_rows(T, F, [&, F = F](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
       auto at = static_cast<std::size_t>(s.first[static_cast<std::size_t>(t)]);
       const float* row = above[t].data();

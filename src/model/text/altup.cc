@@ -50,6 +50,7 @@ void AltUp::correct(Ops& op, View<float> predicted, View<const float> activated)
 
 void bind(TensorBinder& b, AltUp& m, const TextConfig& c) {
   const Index D = c.hidden_size, A = c.altup_num_inputs;
+  check(A <= static_cast<Index>(kMaxAltUpStreams), "the number of streams was validated");
   b.vector("router_norm.weight", m.router_norm, D);
   b.tensor("modality_router.weight", m.modality_router, {A, D});
   b.tensor("prediction_coefs.weight", m.prediction_coefs, {A * A, A});

@@ -142,7 +142,7 @@ RotaryTables RotaryEmbedding::tables(Ops& op, std::span<const Index> positions) 
 void rotate(Ops& op, View<float> x, const RotaryTables& tables) {
   const auto [T, H, E] = dims<3>(x);
   expect(tables.cos, {T, E / 2}, "rotary table");
-  op.for_rows(T, H * E, [&](Index begin, Index end) {
+  op.for_rows(T, H * E, [&, H = H, E = E](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
       for (Index h = 0; h < H; ++h) {
         op.kernels().rotate(x[t][h].data(), tables.cos[t].data(), tables.sin[t].data(),
