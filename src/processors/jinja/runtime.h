@@ -82,7 +82,7 @@ class ObjectRef {
 };
 
 // Limits. A prompt of 32k tokens needs a few hundred kilobytes and some ten thousand steps.
-inline constexpr std::size_t kMaxSteps = 500'000;
+inline constexpr std::size_t kMaxSteps = 300'000;
 inline constexpr std::size_t kMaxBytes = 5u
                                          << 20;  // live objects and output; temporaries double it
 inline constexpr int kMaxDepth = 1000;           // of native recursion while rendering

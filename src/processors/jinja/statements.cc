@@ -110,7 +110,7 @@ Flow Interpreter::run_loop(const Stmt& stmt, const Value& iterable, const Object
   const Value loop(runtime_.make<Loop>(0, *this, stmt, source, frame, depth0));
   bool has_finished_one = false;  // Jinja's else runs if every iteration was cut short
   for (Value item; loop.as<Loop>().advance(item);) {
-    runtime_.spend(1);
+    runtime_.spend(3);  // a frame costs more than an expression
     const ObjectRef scope = open_frame(frame);
     set(scope, "loop", loop);
     assign(*stmt.target, item, scope);
