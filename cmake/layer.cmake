@@ -10,6 +10,9 @@ if(GEMMA3N_SANITIZE)
     -fsanitize=${GEMMA3N_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(gemma3n_flags INTERFACE -fsanitize=${GEMMA3N_SANITIZE})
 endif()
+if(GEMMA3N_BUILD_FUZZERS)
+  target_compile_options(gemma3n_flags INTERFACE -fsanitize=fuzzer-no-link)  # coverage of all layers
+endif()
 
 # gemma3n_test(NAME SOURCE... [LINK target...])
 #   A GoogleTest executable whose tests ctest knows as NAME.Suite.Test.
