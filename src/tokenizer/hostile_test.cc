@@ -1,6 +1,7 @@
 // Files that are not Gemma's tokenizer, or not a tokenizer, or made to hurt: each is refused with
 // the right code and a message that names the field.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -289,7 +290,7 @@ class TokenizerFiles : public testing::Test {
   }
   const std::filesystem::path folder_ =
       std::filesystem::path(testing::TempDir()) /
-      ("gemma3n_tokenizer_" + std::to_string(reinterpret_cast<std::uintptr_t>(this)));
+      ("gemma3n_tokenizer_" + std::to_string(getpid()));
 };
 
 TEST_F(TokenizerFiles, AreReadFromAFolder) {

@@ -1,5 +1,6 @@
 // What the model refuses, and how it says so.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -129,7 +130,8 @@ TEST_F(Refusals, ThreadsBeyondReason) {
 class CheckpointWithNaN {
  public:
   CheckpointWithNaN(const std::filesystem::path& original, const std::string& tensor)
-      : folder_(std::filesystem::path(testing::TempDir()) / "gemma3n_nan") {
+      : folder_(std::filesystem::path(testing::TempDir()) /
+                ("gemma3n_nan_" + std::to_string(getpid()))) {
     std::filesystem::remove_all(folder_);
     std::filesystem::copy(original, folder_);
     const auto path = folder_ / "model.safetensors";
