@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <limits>
@@ -175,7 +176,7 @@ class GenerationConfigFiles : public testing::Test {
  protected:
   GenerationConfigFiles()
       : dir_(std::filesystem::path(testing::TempDir()) /
-             testing::UnitTest::GetInstance()->current_test_info()->name()) {
+             ("generation_config_" + std::to_string(getpid()))) {
     std::filesystem::create_directories(dir_);
   }
   ~GenerationConfigFiles() override { std::filesystem::remove_all(dir_); }

@@ -1,5 +1,6 @@
 // Hand-made cases; comparison with the reference is in tests/golden/audio.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -197,7 +198,9 @@ TEST(AudioFeatureExtractorConfig, RefusesParametersByName) {
 
 class ProcessorFiles : public testing::Test {
  protected:
-  ProcessorFiles() : folder_(std::filesystem::path(testing::TempDir()) / "audio_extractor_files") {
+  ProcessorFiles()
+      : folder_(std::filesystem::path(testing::TempDir()) /
+                ("audio_extractor_files_" + std::to_string(getpid()))) {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }
