@@ -1,0 +1,11 @@
+// The weights of a convolution in float32, in an order of its own.
+#pragma once
+
+#include "ops/ops.h"
+
+namespace gemma3n {
+
+// w: [O, ...], returns [O, I] with the other dimensions flattened.
+View<float> weight_rows(Ops& op, const Weight& w);
+
+}  // namespace gemma3n
