@@ -132,6 +132,8 @@ LineReader::~LineReader() = default;
 Line LineReader::read() {
   if (!is_interactive()) return read_plain();
   editor_->is_interrupted = false;
+  // Before the prompt is shown: what is typed at it are keys already, and Ctrl-C no signal.
+  ::el_set(editor_->line, EL_PREP_TERM, 1);
   int length = 0;
   const char* const text = ::el_gets(editor_->line, &length);
   if (editor_->is_interrupted) {
