@@ -259,9 +259,10 @@ void fill(Image& image, const Rgb& colour) {
 StoredPicture decode_bmp(std::span<const std::byte> file, const MediaLimits& limits) {
   const Header header = read_header(file);
   expect_supported(header);
+  expect_decodable("bmp", header.width, header.height, limits);
   const Palette palette = header.bits <= 8 ? read_palette(file, header) : Palette{};
   const bool is_rle = header.compression == kRle8 || header.compression == kRle4;
-  if (!is_rle && header.width > 0 && header.height > 0) {
+  if (!is_rle) {
     const std::size_t there = file.size() - std::min(file.size(), header.pixels_at);
     if (there / row_bytes(header) < static_cast<std::size_t>(header.height)) fail_cut_off();
   }

@@ -44,7 +44,7 @@ void feed(png_structp png, png_bytep target, std::size_t size) {
   reader->left -= size;
 }
 
-bool read_header(Reader& reader, std::int64_t max_pixels) {
+bool read_header(Reader& reader) {
   if (setjmp(reader.jump) != 0) return false;
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, leave, ignore);
   if (reader.png == nullptr) return false;
@@ -53,9 +53,7 @@ bool read_header(Reader& reader, std::int64_t max_pixels) {
   png_set_read_fn(reader.png, &reader, feed);
   png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
   png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, kSkipped, kSkippedCount);
-  const auto max_side = static_cast<png_uint_32>(
-      max_pixels < PNG_UINT_31_MAX ? max_pixels : std::int64_t{PNG_UINT_31_MAX});
-  png_set_user_limits(reader.png, max_side, max_side);
+  png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // new_image() has the limit
   png_read_info(reader.png, reader.info);
   return true;
 }
@@ -145,7 +143,7 @@ StoredPicture decode_png(std::span<const std::byte> file, const MediaLimits& lim
   reader.next = reinterpret_cast<const png_byte*>(file.data());
   reader.left = file.size();
   const Destroy destroy{&reader};
-  if (!read_header(reader, limits.max_pixels)) fail_damaged(reader);
+  if (!read_header(reader)) fail_damaged(reader);
 
   const RowForm form = row_form(png_get_color_type(reader.png, reader.info),
                                 png_get_bit_depth(reader.png, reader.info));

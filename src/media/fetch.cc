@@ -139,6 +139,7 @@ std::string request(const Url& url, int hop, long timeout_ms, Transfer& transfer
   curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, timeout_ms);
 
   transfer.body.clear();
+  transfer.refused_address = false;
   const CURLcode code = curl_easy_perform(easy.get());
   if (code != CURLE_OK) fail_transfer(url, code, transfer, error_text);
 

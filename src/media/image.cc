@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "gemma3n/media.h"
 #include "media/image_decoders.h"
 #include "media/image_format.h"
@@ -6,6 +8,9 @@
 
 namespace gemma3n {
 namespace {
+
+// No picture has longer sides; resizing one would need more memory for its taps than for pixels.
+constexpr std::int64_t kMaxSide = 1'000'000;
 
 StoredPicture decode(std::span<const std::byte> bytes, const MediaLimits& limits) {
   switch (sniff_image_format(bytes)) {
@@ -31,8 +36,8 @@ std::uint8_t over_white(unsigned colour, unsigned alpha) {
 
 }  // namespace
 
-Image new_image(const char* format, std::int64_t width, std::int64_t height,
-                const MediaLimits& limits) {
+void expect_decodable(const char* format, std::int64_t width, std::int64_t height,
+                      const MediaLimits& limits) {
   if (width <= 0 || height <= 0) {
     fail(ErrorCode::kCorruptData, format, ": expected a picture of at least one pixel, got ", width,
          " x ", height);
@@ -41,6 +46,15 @@ Image new_image(const char* format, std::int64_t width, std::int64_t height,
     fail(ErrorCode::kInvalidArgument, format, ": expected at most ", limits.max_pixels,
          " pixels, got ", width, " x ", height, "; scale the picture down first");
   }
+  if (std::max(width, height) > kMaxSide) {
+    fail(ErrorCode::kInvalidArgument, format, ": expected sides of at most ", kMaxSide,
+         " pixels, got ", width, " x ", height);
+  }
+}
+
+Image new_image(const char* format, std::int64_t width, std::int64_t height,
+                const MediaLimits& limits) {
+  expect_decodable(format, width, height, limits);
   return {width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * width * height))};
 }
 

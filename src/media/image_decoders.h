@@ -26,8 +26,12 @@ StoredPicture decode_webp(std::span<const std::byte> file, const MediaLimits& li
 StoredPicture decode_gif(std::span<const std::byte> file, const MediaLimits& limits);
 StoredPicture decode_bmp(std::span<const std::byte> file, const MediaLimits& limits);
 
-// A black picture of that size.
-// Throws: kCorruptData if a side is not positive; kInvalidArgument for more than limits.max_pixels.
+// Throws: kCorruptData if a side is not positive; kInvalidArgument for more than limits.max_pixels
+// or a side of more than 1,000,000.
+void expect_decodable(const char* format, std::int64_t width, std::int64_t height,
+                      const MediaLimits& limits);
+
+// A black picture of that size. Throws: as expect_decodable.
 Image new_image(const char* format, std::int64_t width, std::int64_t height,
                 const MediaLimits& limits);
 
