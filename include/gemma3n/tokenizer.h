@@ -22,14 +22,17 @@ class Tokenizer {
   // Reads tokenizer.json (required), tokenizer_config.json and special_tokens_map.json (optional).
   // Throws: kNotFound (no tokenizer.json), kCorruptData, kUnsupported (a model, normalizer,
   // pre-tokenizer, decoder or post-processor other than Gemma's). The message names file and field.
+  // "truncation" and "padding" are ignored, as transformers does for a single text.
   static Tokenizer from_pretrained(const std::filesystem::path& model_dir);
   // The same from memory. `tokenizer_config` may be empty.
   static Tokenizer from_json(std::string_view tokenizer_json,
                              std::string_view tokenizer_config = {});
 
   // Special tokens spelled in `text` become their ids, as in HF. Bytes that are not valid UTF-8
-  // are refused. `add_special_tokens` runs the post-processor (for Gemma: <bos> in front).
-  // Throws: kInvalidArgument naming the byte offset of invalid UTF-8.
+  // are refused. `add_special_tokens` runs the post-processor (for Gemma: <bos> in front); as in
+  // transformers 5, "add_bos_token" and "add_eos_token" of tokenizer_config.json change nothing.
+  // Time is linear in the text. Throws: kInvalidArgument naming the byte offset of invalid UTF-8,
+  // or for a text of more than 1 GiB.
   std::vector<TokenId> encode(std::string_view text, bool add_special_tokens = true) const;
 
   // Ids that have no token are skipped; broken byte sequences become U+FFFD, as in HF.

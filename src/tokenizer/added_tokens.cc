@@ -90,8 +90,8 @@ AddedTokenFinder::Match AddedTokenFinder::longest_match(std::string_view text,
   return match;
 }
 
-void AddedTokenFinder::split(std::string_view text, std::vector<Split>& splits) const {
-  splits.clear();
+void AddedTokenFinder::split(std::string_view text,
+                             const std::function<void(const Split&)>& visit) const {
   std::size_t rest = 0;          // begin of the text that no split covers yet
   std::size_t stripped_end = 0;  // end of the last whitespace that an rstrip token took
   for (std::size_t i = 0; i < text.size();) {
@@ -113,12 +113,12 @@ void AddedTokenFinder::split(std::string_view text, std::vector<Split>& splits) 
       if (end >= stripped_end) stripped_end = whitespace_end(text, end);
       end = stripped_end;
     }
-    if (rest < begin) splits.push_back({kNoToken, text.substr(rest, begin - rest)});
-    splits.push_back({match.token.id, text.substr(i - match.length, match.length)});
+    if (rest < begin) visit({kNoToken, text.substr(rest, begin - rest)});
+    visit({match.token.id, text.substr(i - match.length, match.length)});
     // A token made of whitespace may stand inside what an rstrip token took: then this goes back.
     rest = end;
   }
-  if (rest < text.size()) splits.push_back({kNoToken, text.substr(rest)});
+  if (rest < text.size()) visit({kNoToken, text.substr(rest)});
 }
 
 }  // namespace gemma3n

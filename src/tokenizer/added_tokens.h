@@ -3,7 +3,7 @@
 
 #include <array>
 #include <cstddef>
-#include <span>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +41,9 @@ class AddedTokenFinder {
 
   void add(const AddedToken& token);
 
-  // Cuts `text` (valid UTF-8) into `splits`. Ref: tokenizers 0.23 AddedVocabulary::find_matches.
-  void split(std::string_view text, std::vector<Split>& splits) const;
+  // Cuts `text` (valid UTF-8) into splits, in order. Ref: tokenizers 0.23
+  // AddedVocabulary::find_matches.
+  void split(std::string_view text, const std::function<void(const Split&)>& visit) const;
 
  private:
   struct Strip {

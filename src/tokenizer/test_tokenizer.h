@@ -1,6 +1,7 @@
 // A small tokenizer.json in Gemma's form, for tests: a base that each test changes.
 #pragma once
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>

@@ -41,7 +41,6 @@ struct Tokenizer::Impl {
 
   void declare_tokens(std::vector<AddedToken> from_file, const TokenizerConfig& config);
   void name_token(const std::string& name, AddedToken token, std::map<TokenId, AddedToken>& added);
-  void choose_template(TokenizerJson& file, const TokenizerConfig& config);
   std::optional<TokenId> id_of_name(std::string_view name) const;
   void encode(std::string_view text, std::vector<TokenId>& ids) const;
   // Whether decode() leaves the token out.
@@ -62,9 +61,10 @@ struct Tokenizer::Impl {
 Tokenizer::Impl::Impl(TokenizerJson file, const TokenizerConfig& config)
     : vocabulary(std::move(file.vocabulary)),
       bpe(vocabulary, file.merges),
-      is_special(vocabulary.id_limit()) {
+      is_special(vocabulary.id_limit()),
+      prefix(std::move(file.prefix)),
+      suffix(std::move(file.suffix)) {
   declare_tokens(std::move(file.added_tokens), config);
-  choose_template(file, config);
 }
 
 // Differs: transformers forgets the added tokens of tokenizer.json if tokenizer_config.json lists
@@ -115,18 +115,6 @@ void Tokenizer::Impl::name_token(const std::string& name, AddedToken token,
   named_tokens[name] = token.id;
 }
 
-// Ref: transformers TokenizersBackend.update_post_processor.
-void Tokenizer::Impl::choose_template(TokenizerJson& file, const TokenizerConfig& config) {
-  if (!config.add_bos_token && !config.add_eos_token) {
-    prefix = std::move(file.prefix);
-    suffix = std::move(file.suffix);
-    return;
-  }
-  const auto bos = id_of_name("bos_token"), eos = id_of_name("eos_token");
-  if (config.add_bos_token.value_or(false) && bos) prefix = {*bos};
-  if (config.add_eos_token.value_or(false) && eos) suffix = {*eos};
-}
-
 std::optional<TokenId> Tokenizer::Impl::id_of_name(std::string_view name) const {
   const auto found = named_tokens.find(name);
   if (found == named_tokens.end()) return std::nullopt;
@@ -137,27 +125,25 @@ void Tokenizer::Impl::encode(std::string_view text, std::vector<TokenId>& ids) c
   const auto spaces = static_cast<std::size_t>(std::count(text.begin(), text.end(), ' '));
   std::string normalized;
   normalized.reserve(text.size() + spaces * (kSpaceMark.size() - 1));  // never moves: see below
-  std::vector<AddedTokenFinder::Split> parts, inner_parts;
   BpeEncoder encoder(bpe, ids, text.size());
 
-  raw_tokens.split(text, parts);
-  for (const auto& part : parts) {
+  const auto encode_part = [&](const AddedTokenFinder::Split& part) {
     if (part.id != kNoToken) {
       ids.push_back(part.id);
-      continue;
+    } else {
+      encoder.encode(part.text);
     }
+  };
+  raw_tokens.split(text, [&](const AddedTokenFinder::Split& part) {
+    if (part.id != kNoToken) {
+      ids.push_back(part.id);
+      return;
+    }
+    // The encoder remembers words where they stand in `normalized`.
     const std::size_t begin = normalized.size();
     append_normalized(part.text, normalized);
-    // The encoder remembers words where they stand in `normalized`.
-    normalized_tokens.split(std::string_view(normalized).substr(begin), inner_parts);
-    for (const auto& inner : inner_parts) {
-      if (inner.id != kNoToken) {
-        ids.push_back(inner.id);
-      } else {
-        encoder.encode(inner.text);
-      }
-    }
-  }
+    normalized_tokens.split(std::string_view(normalized).substr(begin), encode_part);
+  });
 }
 
 Tokenizer Tokenizer::from_pretrained(const std::filesystem::path& model_dir) {

@@ -120,12 +120,6 @@ void read_added_tokens_decoder(const Json& tokens, TokenizerConfig& config) {
   }
 }
 
-std::optional<bool> read_switch(const Json& file, const std::string& key) {
-  const auto value = file.find(key);
-  if (value == file.end()) return std::nullopt;
-  return !value->is_null() && as_bool(*value, "tokenizer_config.json: " + key);
-}
-
 bool names_gemma_class(const Json& file) {
   const auto name = file.find("tokenizer_class");
   if (name == file.end() || name->is_null()) return true;
@@ -149,8 +143,6 @@ TokenizerConfig parse_tokenizer_config(const std::string& config_json,
   if (!config_json.empty()) {
     const Json file = parse_object(config_json, "tokenizer_config.json");
     read_token_fields(file, "tokenizer_config.json", config);
-    config.add_bos_token = read_switch(file, "add_bos_token");
-    config.add_eos_token = read_switch(file, "add_eos_token");
     config.has_gemma_defaults = names_gemma_class(file);
     has_decoder = file.contains("added_tokens_decoder");
     if (has_decoder) read_added_tokens_decoder(file["added_tokens_decoder"], config);

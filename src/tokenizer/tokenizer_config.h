@@ -10,12 +10,13 @@
 
 namespace gemma3n {
 
+// Not here: "add_bos_token" and "add_eos_token". Beside a tokenizer.json, whose post-processor says
+// what stands around a text, transformers ignores both.
 struct TokenizerConfig {
   // "bos_token" -> <bos>, ...; nothing where the file says null.
   std::map<std::string, std::optional<AddedToken>, std::less<>> named_tokens;
-  std::vector<AddedToken> extra_special_tokens;      // those without a name
-  std::vector<AddedToken> added_tokens_decoder;      // with their ids
-  std::optional<bool> add_bos_token, add_eos_token;  // absent: the post-processor decides
+  std::vector<AddedToken> extra_special_tokens;  // those without a name
+  std::vector<AddedToken> added_tokens_decoder;  // with their ids
   bool has_gemma_defaults = true;  // the class is Gemma's, which names <bos>, <eos>, ... itself
 };
 
