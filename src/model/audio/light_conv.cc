@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "model/audio/conformer_config.h"
-#include "model/audio/weight_rows.h"
+#include "model/weight_rows.h"
 
 namespace gemma3n {
 

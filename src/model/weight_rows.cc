@@ -1,4 +1,4 @@
-#include "model/audio/weight_rows.h"
+#include "model/weight_rows.h"
 
 #include <numeric>
 
