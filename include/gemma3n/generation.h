@@ -73,6 +73,8 @@ struct GenerateOptions {
   // Called during prefill with the share of the prompts done, 0 to 1. Return false to cancel.
   // Prompts are then read in chunks of 256 tokens unless prefill_chunk_size says otherwise.
   std::function<bool(double)> on_prefill;
+  // Called while pictures and sounds are encoded, with the share done, 0 to 1.
+  std::function<void(double)> on_encode;
   // Called with all ids so far and the logits [V]; may change the logits. Runs after the built-in
   // processors, before temperature, as in transformers.
   std::vector<std::function<void(std::span<const TokenId>, std::span<float>)>> logits_processors;
@@ -127,6 +129,15 @@ struct GenerateOutput {
 // max_position_embeddings, or than a given static cache), kUnsupported (another
 // cache_implementation), kCorruptData (logits that are not finite).
 GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
+                        const GenerationConfig& config, const Tokenizer* tokenizer = nullptr,
+                        const GenerateOptions& options = {});
+
+// The same with pictures and sounds, which take the places of image_token_id and audio_token_id of
+// all prompts in order. With past_key_values, too, `media` are those of the whole prompts: what was
+// encoded before is found again.
+// Throws: also kInvalidArgument if placeholders and soft tokens differ in number.
+GenerateOutput generate(const ForConditionalGeneration& model,
+                        const std::vector<std::vector<TokenId>>& prompts, const MediaInputs& media,
                         const GenerationConfig& config, const Tokenizer* tokenizer = nullptr,
                         const GenerateOptions& options = {});
 

@@ -1,4 +1,4 @@
-// The text model: from a checkpoint folder to hidden states and logits.
+// The model: from a checkpoint folder to hidden states and logits.
 #pragma once
 
 #include <cstdint>
@@ -80,6 +80,24 @@ struct CausalLMOutputs {
   std::shared_ptr<Cache> past_key_values = {};
 };
 
+// Pictures and sounds of a call, over the whole batch, in the order of their placeholders.
+struct MediaInputs {
+  Tensor pixel_values = {};         // [pictures, 3, height, width] f32, from ImageProcessor
+  Tensor input_features = {};       // [clips, T, F] f32, from AudioFeatureExtractor
+  Tensor input_features_mask = {};  // [clips, T] bool, true = sound; with input_features
+
+  explicit operator bool() const { return pixel_values || input_features || input_features_mask; }
+};
+
+struct MultimodalInputs : CausalLMInputs {
+  MediaInputs media = {};
+};
+
+struct AudioTokens {
+  Tensor features;      // [clips, n, D] f32
+  Tensor padding_mask;  // [clips, n] bool, true = padding
+};
+
 struct ModelImpl;  // weights and the means to run them; src/model/model_impl.h
 
 // The stack without a head. Immutable; copies share the weights; safe to use from many threads.
@@ -132,6 +150,45 @@ class ForCausalLM {
   int threads() const;
 
   explicit ForCausalLM(std::shared_ptr<const ModelImpl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<const ModelImpl>& impl() const { return impl_; }
+
+ private:
+  std::shared_ptr<const ModelImpl> impl_;
+};
+
+// Text, pictures and sounds in, logits out. Immutable; copies share the weights; thread-safe.
+// Encodings of the media seen last are kept (256 MB at most), so that asking again about the same
+// picture does not encode it again.
+class ForConditionalGeneration {
+ public:
+  // Reads a Gemma3nForConditionalGeneration checkpoint, towers included.
+  // Throws: as TextModel::from_pretrained; kNotFound for a checkpoint without towers.
+  static ForConditionalGeneration from_pretrained(const std::filesystem::path& model_dir,
+                                                  const LoadOptions& options = {});
+
+  // Soft tokens of the media stand where input_ids has image_token_id and audio_token_id; other
+  // ids of a medium's vocabulary have that medium's embedding. A clip takes
+  // audio_soft_tokens_per_image places, filled up with padding's embedding.
+  // Throws: as ForCausalLM::forward; kInvalidArgument if placeholders and soft tokens differ in
+  // number; kUnsupported for media together with inputs_embeds.
+  // Ref: HF Gemma3nForConditionalGeneration.forward
+  CausalLMOutputs forward(const MultimodalInputs& inputs) const;
+
+  // pixel_values: [N, 3, height, width] f32, returns [N, vision_soft_tokens_per_image, D] f32.
+  // Ref: HF Gemma3nModel.get_image_features, pooler_output
+  Tensor get_image_features(const Tensor& pixel_values) const;
+  // Ref: HF Gemma3nModel.get_audio_features. Differs: HF takes the mask inverted, true = padding.
+  AudioTokens get_audio_features(const Tensor& input_features,
+                                 const Tensor& input_features_mask) const;
+
+  // The text model with its head, and the media's embeddings of their own ids.
+  ForCausalLM language_model() const { return ForCausalLM(impl_); }
+  std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
+  const Config& config() const;
+  int threads() const;
+
+  explicit ForConditionalGeneration(std::shared_ptr<const ModelImpl> impl)
+      : impl_(std::move(impl)) {}
   const std::shared_ptr<const ModelImpl>& impl() const { return impl_; }
 
  private:

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "generation/language_model.h"
+#include "model/multimodal.h"
 
 namespace gemma3n {
 namespace {
@@ -29,32 +30,86 @@ void check_batch_size(const Cache& cache, std::size_t prompts) {
   }
 }
 
-}  // namespace
+// For each prompt, the soft token at each of its places, or null.
+using SoftTokenPlaces = std::vector<std::vector<const float*>>;
 
-GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
-                        const GenerationConfig& config, const Tokenizer* tokenizer,
-                        const GenerateOptions& options) {
-  const TextConfig& text = model.config();
-  const auto vocab_size = static_cast<std::size_t>(text.vocab_size);
-  // Before a cache is allocated.
-  check_request(prompts, config, vocab_size, text.max_position_embeddings, tokenizer);
+SoftTokenPlaces place_media(const Config& config, const std::vector<std::vector<TokenId>>& prompts,
+                            const EncodedMedia& media) {
+  std::vector<std::int64_t> ids;
+  for (const auto& prompt : prompts) ids.insert(ids.end(), prompt.begin(), prompt.end());
+  const auto all = place_soft_tokens(config, ids, media);
+  SoftTokenPlaces places;
+  auto next = all.begin();
+  for (const auto& prompt : prompts) {
+    const auto end = next + static_cast<std::ptrdiff_t>(prompt.size());
+    places.emplace_back(next, end);
+    next = end;
+  }
+  return places;
+}
+
+// generate() for a request that was checked. `places` may be empty: no soft tokens.
+GenerateOutput generate_placed(const ForCausalLM& model,
+                               const std::vector<std::vector<TokenId>>& prompts,
+                               const SoftTokenPlaces& places, const GenerationConfig& config,
+                               const Tokenizer* tokenizer, const GenerateOptions& options) {
   auto cache = options.past_key_values;
   if (!cache) cache = make_cache(model, prompts, config);
   check_batch_size(*cache, prompts.size());
+  std::size_t copies = 1;  // sequences of the cache for each prompt
+  // The soft tokens among the next tokens of a sequence.
+  const auto soft_tokens = [&](const SequenceTokens& part) -> std::span<const float* const> {
+    if (places.empty()) return {};
+    const auto& prompt = places[part.sequence / copies];
+    const auto first = static_cast<std::size_t>(sequence_length(*cache, part.sequence));
+    if (first >= prompt.size()) return {};
+    return std::span(prompt).subspan(first, part.tokens.size());
+  };
 
   const LanguageModel language_model = {
-      .vocab_size = vocab_size,
-      .max_position_embeddings = text.max_position_embeddings,
+      .vocab_size = static_cast<std::size_t>(model.config().vocab_size),
+      .max_position_embeddings = model.config().max_position_embeddings,
       .append =
           [&](std::span<const SequenceTokens> batch, std::span<float> logits) {
-            append_tokens(*model.impl(), *cache, batch, logits);
+            std::vector<SequenceTokens> parts(batch.begin(), batch.end());
+            for (SequenceTokens& part : parts) part.soft_tokens = soft_tokens(part);
+            append_tokens(*model.impl(), *cache, parts, logits);
           },
-      .repeat = [&](std::size_t times) { cache = repeat_sequences(*cache, times); },
+      .repeat =
+          [&](std::size_t times) {
+            cache = repeat_sequences(*cache, times);
+            copies = times;
+          },
       .cached = [&](std::size_t sequence) { return sequence_length(*cache, sequence); },
   };
   GenerateOutput out = run_generation(language_model, prompts, config, tokenizer, options);
   out.past_key_values = cache;
   return out;
+}
+
+}  // namespace
+
+GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
+                        const GenerationConfig& config, const Tokenizer* tokenizer,
+                        const GenerateOptions& options) {
+  // Before a cache is allocated.
+  check_request(prompts, config, static_cast<std::size_t>(model.config().vocab_size),
+                model.config().max_position_embeddings, tokenizer);
+  return generate_placed(model, prompts, {}, config, tokenizer, options);
+}
+
+GenerateOutput generate(const ForConditionalGeneration& model,
+                        const std::vector<std::vector<TokenId>>& prompts, const MediaInputs& media,
+                        const GenerationConfig& config, const Tokenizer* tokenizer,
+                        const GenerateOptions& options) {
+  const ForCausalLM language_model = model.language_model();
+  const TextConfig& text = language_model.config();
+  // Before anything is encoded.
+  check_request(prompts, config, static_cast<std::size_t>(text.vocab_size),
+                text.max_position_embeddings, tokenizer);
+  const EncodedMedia encoded = encode_media(*model.impl(), media, options.on_encode);
+  return generate_placed(language_model, prompts, place_media(model.config(), prompts, encoded),
+                         config, tokenizer, options);
 }
 
 std::string_view finish_reason_name(FinishReason reason) {

@@ -10,6 +10,8 @@
 namespace gemma3n {
 namespace {
 
+constexpr const char* kWholeModelPrefix = "model.";  // of Gemma3nForConditionalGeneration
+
 std::size_t weight_bytes(const Weight& w) {
   return static_cast<std::size_t>(w.shape.size()) * size_bytes(w.dtype);
 }
@@ -130,8 +132,21 @@ class RandomBinder : public TensorBinder {
 
 }  // namespace
 
+static std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::path& model_dir,
+                                                         const Checkpoint& checkpoint) {
+  if (text_prefix(checkpoint) != kWholeModelPrefix + std::string("language_model.")) {
+    fail(ErrorCode::kNotFound, model_dir.string(), ": expected a checkpoint of ",
+         "Gemma3nForConditionalGeneration, got one of the text model alone; ",
+         "load it as ForCausalLM");
+  }
+  auto multimodal = std::make_unique<Multimodal>();
+  CheckpointBinder binder(checkpoint, kWholeModelPrefix);
+  bind(binder, *multimodal, Config::from_pretrained(model_dir));
+  return multimodal;
+}
+
 std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
-                                            const LoadOptions& options) {
+                                            LoadedParts parts, const LoadOptions& options) {
   auto model = std::make_shared<ModelImpl>(thread_count(options));
   model->config = TextConfig::from_pretrained(model_dir);
   auto checkpoint = std::make_shared<Checkpoint>(Checkpoint::open(model_dir));
@@ -141,6 +156,7 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
     const auto warning = unexpected_tensors_warning(binder.unexpected_tensors(model->config));
     if (!warning.empty()) options.on_warning(warning);
   }
+  if (parts == LoadedParts::kAll) model->multimodal = load_multimodal(model_dir, *checkpoint);
   const Weight& table = model->decoder.embed_tokens_per_layer;
   advise_random_access(table.data, weight_bytes(table));
   model->weights = checkpoint;

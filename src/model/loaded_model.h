@@ -7,6 +7,7 @@
 
 #include "base/thread_pool.h"
 #include "gemma3n/model.h"
+#include "model/multimodal.h"
 #include "model/text/decoder.h"
 #include "model/text/kv_cache.h"
 
@@ -42,6 +43,7 @@ struct ModelImpl {
 
   TextConfig config;
   Decoder decoder;
+  std::unique_ptr<const Multimodal> multimodal;     // null: text only
   std::shared_ptr<const void> weights;              // the maps or buffers `decoder` points into
   std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another order than on disk
   mutable ThreadPool pool;
@@ -53,8 +55,9 @@ struct Cache::Impl {
 };
 
 // Ref: the forms of Checkpoint in checkpoint_binder.h.
+enum class LoadedParts { kText, kAll };
 std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
-                                            const LoadOptions& options);
+                                            LoadedParts parts, const LoadOptions& options);
 std::shared_ptr<const ModelImpl> synthetic_model(const TextConfig& config, std::uint64_t seed,
                                                  const LoadOptions& options);
 

@@ -263,6 +263,7 @@ void append_tokens(const ModelImpl& model, Cache& cache, std::span<const Sequenc
       row.slot = kv.next_slot(part.sequence) + static_cast<Index>(i);
       row.position = kv.entries(part.sequence) + static_cast<Index>(i);
       row.is_wanted = part.wants_logits && i + 1 == part.tokens.size();
+      if (!part.soft_tokens.empty()) row.embedding = part.soft_tokens[i];
       wanted += row.is_wanted;
       rows.push_back(row);
     }
@@ -274,7 +275,9 @@ void append_tokens(const ModelImpl& model, Cache& cache, std::span<const Sequenc
 
   CacheGuard guard(kv);
   auto arena = model.arenas.take();
+  const ArenaScope scope(*arena);
   Ops op(active_kernels(), *arena, model.pool);
+  if (model.multimodal) model.multimodal->embed_hard_tokens(op, rows);
   Index done = 0;
   run_passes(
       model, op, rows, kv, false, [&](std::size_t, const Batch&, const DecoderOutput& output) {
@@ -292,7 +295,7 @@ void append_tokens(const ModelImpl& model, Cache& cache, std::span<const Sequenc
 
 TextModel TextModel::from_pretrained(const std::filesystem::path& model_dir,
                                      const LoadOptions& options) {
-  return TextModel(load_model(model_dir, options));
+  return TextModel(load_model(model_dir, LoadedParts::kText, options));
 }
 
 TextOutputs TextModel::forward(const TextInputs& inputs) const {
@@ -346,7 +349,7 @@ const TextConfig& TextModel::config() const { return impl_->config; }
 
 ForCausalLM ForCausalLM::from_pretrained(const std::filesystem::path& model_dir,
                                          const LoadOptions& options) {
-  return ForCausalLM(load_model(model_dir, options));
+  return ForCausalLM(load_model(model_dir, LoadedParts::kText, options));
 }
 
 ForCausalLM ForCausalLM::synthetic(const TextConfig& config, std::uint64_t seed,
@@ -354,13 +357,28 @@ ForCausalLM ForCausalLM::synthetic(const TextConfig& config, std::uint64_t seed,
   return ForCausalLM(synthetic_model(config, seed, options));
 }
 
-CausalLMOutputs ForCausalLM::forward(const CausalLMInputs& inputs) const {
+// Gives the rows of soft tokens and of the media's own ids their embeddings.
+static void fuse_media(const ModelImpl& model, Ops& op, const CausalLMInputs& inputs,
+                       const EncodedMedia* media, PreparedInputs& in) {
+  if (media) {
+    const auto places = place_soft_tokens(model.multimodal->config, inputs.input_ids.i64(), *media);
+    for (std::size_t i = 0; i < in.rows.size(); ++i) {
+      in.rows[i].embedding =
+          places[static_cast<std::size_t>(in.origins[i].b * in.T + in.origins[i].t)];
+    }
+  }
+  model.multimodal->embed_hard_tokens(op, in.rows);
+}
+
+// `media` may be null.
+static CausalLMOutputs causal_forward(const ModelImpl& model, const CausalLMInputs& inputs,
+                                      const EncodedMedia* media) {
   if (inputs.labels && (inputs.logits_to_keep != 0 || inputs.logits_indices)) {
     fail(ErrorCode::kInvalidArgument,
          "labels: expected logits of all positions (logits_to_keep 0)");
   }
-  Call call = start_call(*impl_, inputs);
-  const Index B = call.in.B, V = impl_->config.vocab_size;
+  Call call = start_call(model, inputs);
+  const Index B = call.in.B, V = model.config.vocab_size;
   const auto kept = kept_positions(inputs, call.in.T);
   std::vector<bool> is_kept(static_cast<std::size_t>(call.in.T));
   for (const Index t : kept) is_kept[static_cast<std::size_t>(t)] = true;
@@ -372,10 +390,12 @@ CausalLMOutputs ForCausalLM::forward(const CausalLMInputs& inputs) const {
   const auto n = static_cast<Index>(kept.size());
   out.logits = Tensor(DType::kF32, {B, n, V});
   float* logits = out.logits.f32().data();
-  auto arena = impl_->arenas.take();
-  Ops op(active_kernels(), *arena, impl_->pool);
+  auto arena = model.arenas.take();
+  const ArenaScope call_scope(*arena);
+  Ops op(active_kernels(), *arena, model.pool);
+  if (model.multimodal && inputs.input_ids) fuse_media(model, op, inputs, media, call.in);
   out.hidden_states =
-      run_call(*impl_, op, call, inputs.output_hidden_states,
+      run_call(model, op, call, inputs.output_hidden_states,
                [&](std::span<const RowOrigin> rows, View<const float> hidden) {
                  // A few rows at a time: all of a long prompt's logits twice would be gigabytes.
                  constexpr Index kRows = 32;
@@ -383,7 +403,7 @@ CausalLMOutputs ForCausalLM::forward(const CausalLMInputs& inputs) const {
                    const ArenaScope scope(op.arena());
                    const Index count = std::min(kRows, hidden.shape()[0] - r0);
                    auto some = op.arena().tensor({count, V});
-                   impl_->decoder.logits(
+                   model.decoder.logits(
                        op, View<const float>(hidden[r0].data(), {count, hidden.shape()[1]}), some);
                    for (Index r = 0; r < count; ++r) {
                      const RowOrigin& at = rows[static_cast<std::size_t>(r0 + r)];
@@ -400,6 +420,10 @@ CausalLMOutputs ForCausalLM::forward(const CausalLMInputs& inputs) const {
   return out;
 }
 
+CausalLMOutputs ForCausalLM::forward(const CausalLMInputs& inputs) const {
+  return causal_forward(*impl_, inputs, nullptr);
+}
+
 std::shared_ptr<Cache> ForCausalLM::new_cache(std::int64_t batch_size,
                                               const CacheOptions& options) const {
   return make_cache(*impl_, batch_size, options);
@@ -407,6 +431,65 @@ std::shared_ptr<Cache> ForCausalLM::new_cache(std::int64_t batch_size,
 
 const TextConfig& ForCausalLM::config() const { return impl_->config; }
 int ForCausalLM::threads() const { return impl_->pool.size(); }
+
+// ---- ForConditionalGeneration
+// ---------------------------------------------------------------------
+
+ForConditionalGeneration ForConditionalGeneration::from_pretrained(
+    const std::filesystem::path& model_dir, const LoadOptions& options) {
+  return ForConditionalGeneration(load_model(model_dir, LoadedParts::kAll, options));
+}
+
+CausalLMOutputs ForConditionalGeneration::forward(const MultimodalInputs& inputs) const {
+  if (inputs.media && !inputs.input_ids) {
+    fail(ErrorCode::kUnsupported, "pixel_values, input_features: expected together with input_ids,",
+         " whose placeholders say where the media stand");
+  }
+  const EncodedMedia media = encode_media(*impl_, inputs.media);
+  return causal_forward(*impl_, inputs, &media);
+}
+
+Tensor ForConditionalGeneration::get_image_features(const Tensor& pixel_values) const {
+  const EncodedMedia media = encode_media(*impl_, {.pixel_values = pixel_values});
+  const Config& c = config();
+  const Index n = static_cast<Index>(media.images.size());
+  const Index size = c.vision_soft_tokens_per_image * c.text_config.hidden_size;
+  Tensor out(DType::kF32, {n, c.vision_soft_tokens_per_image, c.text_config.hidden_size});
+  for (Index i = 0; i < n; ++i) {
+    std::ranges::copy(*media.images[static_cast<std::size_t>(i)], out.f32().data() + i * size);
+  }
+  return out;
+}
+
+AudioTokens ForConditionalGeneration::get_audio_features(const Tensor& input_features,
+                                                         const Tensor& input_features_mask) const {
+  const Multimodal& m = *impl_->multimodal;
+  check_audio_inputs(
+      m, {.input_features = input_features, .input_features_mask = input_features_mask});
+  const Index n = input_features.dim(0), T = input_features.dim(1), F = input_features.dim(2);
+  const Index tokens = m.audio_tower.tokens(T), D = m.config.text_config.hidden_size;
+  AudioTokens out{Tensor(DType::kF32, {n, tokens, D}), Tensor(DType::kBool, {n, tokens})};
+  for (Index i = 0; i < n; ++i) {
+    Arena arena;
+    Ops op(active_kernels(), arena, impl_->pool);
+    const auto* mask = reinterpret_cast<const bool*>(input_features_mask.bytes()) + i * T;
+    const auto features =
+        m.audio_features(op, View<const float>(input_features.f32().data() + i * T * F, {T, F}),
+                         {mask, static_cast<std::size_t>(T)});
+    std::ranges::copy(features.rows.span(), out.features.f32().data() + i * tokens * D);
+    std::ranges::copy(features.is_padding,
+                      reinterpret_cast<bool*>(out.padding_mask.bytes()) + i * tokens);
+  }
+  return out;
+}
+
+std::shared_ptr<Cache> ForConditionalGeneration::new_cache(std::int64_t batch_size,
+                                                           const CacheOptions& options) const {
+  return make_cache(*impl_, batch_size, options);
+}
+
+const Config& ForConditionalGeneration::config() const { return impl_->multimodal->config; }
+int ForConditionalGeneration::threads() const { return impl_->pool.size(); }
 
 // ---- arenas
 // ---------------------------------------------------------------------------------------
