@@ -146,7 +146,7 @@ static std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::
 }
 
 std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
-                                            LoadedParts parts, const LoadOptions& options) {
+                                            const LoadOptions& options, LoadedParts parts) {
   auto model = std::make_shared<ModelImpl>(thread_count(options));
   model->config = TextConfig::from_pretrained(model_dir);
   auto checkpoint = std::make_shared<Checkpoint>(Checkpoint::open(model_dir));

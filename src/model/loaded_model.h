@@ -57,7 +57,8 @@ struct Cache::Impl {
 // Ref: the forms of Checkpoint in checkpoint_binder.h.
 enum class LoadedParts { kText, kAll };
 std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
-                                            LoadedParts parts, const LoadOptions& options);
+                                            const LoadOptions& options,
+                                            LoadedParts parts = LoadedParts::kText);
 std::shared_ptr<const ModelImpl> synthetic_model(const TextConfig& config, std::uint64_t seed,
                                                  const LoadOptions& options);
 

@@ -295,7 +295,7 @@ void append_tokens(const ModelImpl& model, Cache& cache, std::span<const Sequenc
 
 TextModel TextModel::from_pretrained(const std::filesystem::path& model_dir,
                                      const LoadOptions& options) {
-  return TextModel(load_model(model_dir, LoadedParts::kText, options));
+  return TextModel(load_model(model_dir, options));
 }
 
 TextOutputs TextModel::forward(const TextInputs& inputs) const {
@@ -349,7 +349,7 @@ const TextConfig& TextModel::config() const { return impl_->config; }
 
 ForCausalLM ForCausalLM::from_pretrained(const std::filesystem::path& model_dir,
                                          const LoadOptions& options) {
-  return ForCausalLM(load_model(model_dir, LoadedParts::kText, options));
+  return ForCausalLM(load_model(model_dir, options));
 }
 
 ForCausalLM ForCausalLM::synthetic(const TextConfig& config, std::uint64_t seed,
@@ -437,7 +437,7 @@ int ForCausalLM::threads() const { return impl_->pool.size(); }
 
 ForConditionalGeneration ForConditionalGeneration::from_pretrained(
     const std::filesystem::path& model_dir, const LoadOptions& options) {
-  return ForConditionalGeneration(load_model(model_dir, LoadedParts::kAll, options));
+  return ForConditionalGeneration(load_model(model_dir, options, LoadedParts::kAll));
 }
 
 CausalLMOutputs ForConditionalGeneration::forward(const MultimodalInputs& inputs) const {

@@ -14,9 +14,9 @@ namespace gemma3n {
 struct SequenceTokens {
   std::size_t sequence = 0;              // row of the cache
   std::span<const std::int32_t> tokens;  // appended to it, in order
+  bool wants_logits = true;              // of its last token
   // Embeddings [D] of soft tokens, null for other tokens; as many as tokens, or none at all.
   std::span<const float* const> soft_tokens = {};
-  bool wants_logits = true;  // of its last token
 };
 
 // Appends all tokens to their sequences in one ragged pass, chunked inside as memory asks, and
