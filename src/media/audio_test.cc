@@ -17,6 +17,10 @@
 #include "media/sound_file.h"
 #include "media/source.h"
 
+// libsndfile 1.2.0 loses a few kilobytes of libvorbis when it refuses a damaged Ogg file. All other
+// leaks are still found.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libvorbis.so\n"; }
+
 namespace gemma3n {
 namespace {
 
