@@ -10,6 +10,8 @@
 #include <fstream>
 #include <functional>
 
+#include "base/expect_error.h"
+
 namespace gemma3n {
 namespace {
 
@@ -33,16 +35,6 @@ class MappedFileTest : public testing::Test {
 
 std::string as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "no error; expected one with: " << part;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
 }
 
 TEST_F(MappedFileTest, ShowsTheBytesOfTheFile) {

@@ -15,6 +15,8 @@
 #include <functional>
 #include <thread>
 
+#include "base/expect_error.h"
+
 namespace gemma3n {
 namespace {
 
@@ -348,16 +350,6 @@ TEST(Fetch, FollowsUpToThreeRedirects) {
   EXPECT_EQ(fetch(origin + "/0", quick(), hooks), "done");
   EXPECT_EQ(fetch(origin + "/3", quick(), hooks), "done");
   expect_refused(origin + "/4", hooks);
-}
-
-void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "no error that says: " << part;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
 }
 
 TEST(Fetch, StopsAtTheSizeTheTimeAndOtherAnswers) {

@@ -7,20 +7,11 @@
 #include <fstream>
 #include <functional>
 
+#include "base/expect_error.h"
 #include "media/orientation.h"
 
 namespace gemma3n {
 namespace {
-
-void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "no error that says: " << part;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
-}
 
 TEST(DataUrl, DecodesBase64AndPercent) {
   EXPECT_EQ(decode_data_url("data:image/png;base64,aGVsbG8="), "hello");

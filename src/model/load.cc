@@ -130,10 +130,8 @@ class RandomBinder : public TensorBinder {
   std::vector<float> noise_;
 };
 
-}  // namespace
-
-static std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::path& model_dir,
-                                                         const Checkpoint& checkpoint) {
+std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::path& model_dir,
+                                                  const Checkpoint& checkpoint) {
   if (text_prefix(checkpoint) != kWholeModelPrefix + std::string("language_model.")) {
     fail(ErrorCode::kNotFound, model_dir.string(), ": expected a checkpoint of ",
          "Gemma3nForConditionalGeneration, got one of the text model alone; ",
@@ -144,6 +142,8 @@ static std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::
   bind(binder, *multimodal, Config::from_pretrained(model_dir));
   return multimodal;
 }
+
+}  // namespace
 
 std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
                                             const LoadOptions& options, LoadedParts parts) {

@@ -54,8 +54,8 @@ struct Cache::Impl {
   std::unique_ptr<KvCache> kv;
 };
 
+enum class LoadedParts { kText, kAll };  // kAll: the towers too
 // Ref: the forms of Checkpoint in checkpoint_binder.h.
-enum class LoadedParts { kText, kAll };
 std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
                                             const LoadOptions& options,
                                             LoadedParts parts = LoadedParts::kText);

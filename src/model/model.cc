@@ -450,6 +450,7 @@ CausalLMOutputs ForConditionalGeneration::forward(const MultimodalInputs& inputs
 }
 
 Tensor ForConditionalGeneration::get_image_features(const Tensor& pixel_values) const {
+  if (!pixel_values) fail(ErrorCode::kInvalidArgument, "pixel_values: expected pictures, got none");
   const EncodedMedia media = encode_media(*impl_, {.pixel_values = pixel_values});
   const Config& c = config();
   const Index n = static_cast<Index>(media.images.size());
@@ -463,6 +464,8 @@ Tensor ForConditionalGeneration::get_image_features(const Tensor& pixel_values) 
 
 AudioTokens ForConditionalGeneration::get_audio_features(const Tensor& input_features,
                                                          const Tensor& input_features_mask) const {
+  if (!input_features)
+    fail(ErrorCode::kInvalidArgument, "input_features: expected clips, got none");
   const Multimodal& m = *impl_->multimodal;
   check_audio_inputs(
       m, {.input_features = input_features, .input_features_mask = input_features_mask});

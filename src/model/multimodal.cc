@@ -71,11 +71,12 @@ View<float> channels_last(Ops& op, View<const float> pixels) {
 
 View<float> Multimodal::image_features(Ops& op, View<const float> pixels,
                                        const std::function<void(double)>& on_progress) const {
-  const auto rows = vision_tower.forward(op, channels_last(op, pixels), on_progress);
-  if (rows.shape()[0] != config.vision_soft_tokens_per_image) {
-    fail(ErrorCode::kInvalidArgument, "vision_soft_tokens_per_image: expected ", rows.shape()[0],
+  const Index tokens = vision_tower.msfa.resolution * vision_tower.msfa.resolution;
+  if (tokens != config.vision_soft_tokens_per_image) {
+    fail(ErrorCode::kInvalidArgument, "vision_soft_tokens_per_image: expected ", tokens,
          ", as many as the vision tower gives, got ", config.vision_soft_tokens_per_image);
   }
+  const auto rows = vision_tower.forward(op, channels_last(op, pixels), on_progress);
   const auto width = static_cast<double>(config.vision_config.hidden_size);
   return embed_vision.soft(op, op.scale(rows, static_cast<float>(std::sqrt(width))));
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "base/expect_error.h"
 #include "gemma3n/processor.h"
 
 namespace gemma3n {
@@ -167,16 +168,6 @@ TEST(ImageProcessor, FloatArraysAgreeWithTheReference) {
       // Taps are computed in double here and in float there.
       EXPECT_NEAR(value, reference, 2e-6) << name;
     }
-  }
-}
-
-void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "no error that says: " << part;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
   }
 }
 

@@ -26,7 +26,7 @@ std::vector<T> values(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-std::filesystem::path fixtures_dir() { return GEMMA3N_FIXTURES; }
+std::filesystem::path fixtures_dir() { return std::filesystem::path(GEMMA3N_GOLDEN) / "fixtures"; }
 
 Fixture::Fixture(const std::string& name) {
   for (const auto& checkpoint : manifest()["checkpoints"]) {

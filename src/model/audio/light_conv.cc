@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "model/audio/conformer_config.h"
-#include "model/weight_rows.h"
+#include "model/convolution_weights.h"
 
 namespace gemma3n {
 

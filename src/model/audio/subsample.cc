@@ -3,26 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/weight_rows.h"
+#include "model/convolution_weights.h"
 
 namespace gemma3n {
 namespace {
 
 constexpr Index kFrequencyPadding = 1;  // bins on each side, whatever the kernel
 constexpr Index kFramesAtOnce = 16;     // of a convolution's results
-
-// [O, I, time, frequency] -> [O, time * frequency * I], as windows of [T, F, I] lie in memory.
-Weight channels_last(Ops& op, const Weight& w) {
-  const Index O = w.shape[0], I = w.shape[1], kernel = w.shape[2] * w.shape[3];
-  const auto rows = weight_rows(op, w);
-  auto result = op.arena().tensor({O, kernel * I});
-  for (Index o = 0; o < O; ++o) {
-    for (Index i = 0; i < I; ++i) {
-      for (Index k = 0; k < kernel; ++k) result(o, k * I + i) = rows(o, i * kernel + k);
-    }
-  }
-  return {result.data(), DType::kF32, result.shape()};
-}
 
 }  // namespace
 
@@ -44,7 +31,7 @@ View<float> SscpConvBlock::forward(Ops& op, View<const float> x, Index count) co
   check(count >= 1 && count <= frames(T), "results of the frames that are there");
   auto y = op.arena().tensor({count, F_out, O});
   const ArenaScope scratch(op.arena());
-  const Weight w = channels_last(op, conv);
+  const Weight w = window_weights(op, conv);
   const auto in = padded(op, x, (count - 1) * time_stride + kernel_time);
   auto windows = op.arena().tensor({kFramesAtOnce * F_out, kernel_time * row});
   for (Index first = 0; first < count; first += kFramesAtOnce) {

@@ -4,6 +4,8 @@
 #include <limits>
 #include <vector>
 
+#include "model/convolution_weights.h"
+
 namespace gemma3n {
 namespace {
 
@@ -20,12 +22,13 @@ void for_tiles(Ops& op, Index pixels, const Body& body) {
   }
 }
 
-// y = y * gamma + x
-void scale_and_add(Ops& op, View<float> y, const Vector& gamma, View<const float> x) {
+// y *= gamma, in place; nothing if gamma is absent. Ref: timm LayerScale2d
+void scale_channels(Ops& op, View<float> y, const Vector& gamma) {
+  if (gamma.data() == nullptr) return;
   const auto [n, C] = dims<2>(y);
-  op.for_rows(n, 2 * C, [&, C = C](Index begin, Index end) {
+  op.for_rows(n, C, [&, C = C](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
-      for (Index c = 0; c < C; ++c) y(i, c) = y(i, c) * gamma.data()[c] + x(i, c);
+      for (Index c = 0; c < C; ++c) y(i, c) *= gamma.data()[c];
     }
   });
 }
@@ -37,7 +40,7 @@ FeatureMap EdgeResidual::forward(Ops& op, const FeatureMap& x) const {
   const SamePadding height(x.H, kernel, stride), width(x.W, kernel, stride);
   FeatureMap y{height.size, width.size, op.arena().tensor({height.size * width.size, O})};
   const ArenaScope scratch(op.arena());
-  const auto weights = conv_exp.window_weights(op);
+  const auto weights = window_weights(op, conv_exp.conv);
   for_tiles(op, y.H * y.W, [&](Index first, Index n) {
     const auto expanded = conv_exp.forward(op, x.H, x.W, x.pixels, weights, first, n);
     auto out = rows(y.pixels, first, n);
@@ -56,23 +59,10 @@ FeatureMap InvertedResidual::expanded(Ops& op, const FeatureMap& x) const {
   return y;
 }
 
-// y = gamma * norm(pw_proj(expanded)), plus x unless that is absent.
-void InvertedResidual::project(Ops& op, View<const float> expanded, View<const float> x,
-                               View<float> y) const {
+void InvertedResidual::project(Ops& op, View<const float> expanded, View<float> y) const {
   op.linear_into(expanded, pw_proj, y, 0);
   norm(op, y, pw_proj_bn);
-  const bool has_skip = x.data() != nullptr;
-  if (layer_scale.data() == nullptr) {
-    if (has_skip) op.add_to(y, x);
-  } else if (has_skip) {
-    scale_and_add(op, y, layer_scale, x);
-  } else {
-    op.for_rows(y.shape()[0], y.shape()[1], [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        for (Index c = 0; c < y.shape()[1]; ++c) y(i, c) *= layer_scale.data()[c];
-      }
-    });
-  }
+  scale_channels(op, y, layer_scale);
 }
 
 FeatureMap InvertedResidual::forward(Ops& op, const FeatureMap& x) const {
@@ -80,7 +70,6 @@ FeatureMap InvertedResidual::forward(Ops& op, const FeatureMap& x) const {
   const Index stride = dw_mid ? dw_mid.stride : 1;
   const Index H = SamePadding(x.H, 1, stride).size, W = SamePadding(x.W, 1, stride).size;
   FeatureMap y{H, W, op.arena().tensor({H * W, O})};
-  const bool has_skip = stride == 1 && x.C() == O;
   const ArenaScope scratch(op.arena());
   FeatureMap start = x;
   if (dw_start) {
@@ -88,16 +77,15 @@ FeatureMap InvertedResidual::forward(Ops& op, const FeatureMap& x) const {
     norm(op, start.pixels, dw_start_bn);
   }
   if (dw_mid) {
-    project(op, expanded(op, start).pixels,
-            has_skip ? View<const float>(x.pixels) : View<const float>(), y.pixels);
-    return y;
+    project(op, expanded(op, start).pixels, y.pixels);
+  } else {
+    for_tiles(op, H * W, [&](Index first, Index n) {
+      auto wide = op.linear(rows(start.pixels, first, n), pw_exp);
+      norm_gelu(op, wide, pw_exp_bn);
+      project(op, wide, rows(y.pixels, first, n));
+    });
   }
-  for_tiles(op, H * W, [&](Index first, Index n) {
-    auto wide = op.linear(rows(start.pixels, first, n), pw_exp);
-    norm_gelu(op, wide, pw_exp_bn);
-    project(op, wide, has_skip ? View<const float>(rows(x.pixels, first, n)) : View<const float>(),
-            rows(y.pixels, first, n));
-  });
+  if (stride == 1 && x.C() == O) op.add_to(y.pixels, x.pixels);
   return y;
 }
 
@@ -150,7 +138,8 @@ FeatureMap MobileAttention::forward(Ops& op, const FeatureMap& x) const {
   const auto k = key.forward(op, normed), v = value.forward(op, normed);
   const auto attended = attend(op, op.linear(normed.pixels, query), k, v);
   op.linear_into(attended, output, y.pixels, 0);
-  scale_and_add(op, y.pixels, layer_scale, x.pixels);
+  scale_channels(op, y.pixels, layer_scale);
+  op.add_to(y.pixels, x.pixels);
   return y;
 }
 

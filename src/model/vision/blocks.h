@@ -33,7 +33,8 @@ struct InvertedResidual {
 
  private:
   FeatureMap expanded(Ops& op, const FeatureMap& x) const;
-  void project(Ops& op, View<const float> expanded, View<const float> x, View<float> y) const;
+  // y = gamma * norm(pw_proj(expanded))
+  void project(Ops& op, View<const float> expanded, View<float> y) const;
 };
 
 // x + gamma * attention(norm(x)): every pixel asks, with H heads, one shared head of keys and

@@ -2,30 +2,12 @@
 
 #include <algorithm>
 
-#include "model/weight_rows.h"
+#include "model/convolution_weights.h"
 
 namespace gemma3n {
-namespace {
-
-// w: [O, I * k * k], returns [O, k * k * I].
-View<float> channels_last(Ops& op, View<const float> w, Index I, Index taps) {
-  auto y = op.arena().tensor(w.shape());
-  for (Index o = 0; o < w.shape()[0]; ++o) {
-    for (Index i = 0; i < I; ++i) {
-      for (Index tap = 0; tap < taps; ++tap) y(o, tap * I + i) = w(o, i * taps + tap);
-    }
-  }
-  return y;
-}
-
-}  // namespace
-
-View<float> ConvNormAct::window_weights(Ops& op) const {
-  return channels_last(op, weight_rows(op, conv), conv.shape[1], conv.shape[2] * conv.shape[3]);
-}
 
 View<float> ConvNormAct::forward(Ops& op, Index H, Index W, View<const float> x,
-                                 View<const float> weights, Index first, Index n) const {
+                                 const Weight& weights, Index first, Index n) const {
   const Index O = conv.shape[0], I = conv.shape[1], kernel = conv.shape[2];
   const SamePadding rows(H, kernel, stride), columns(W, kernel, stride);
   auto y = op.arena().tensor({n, O});
@@ -47,7 +29,7 @@ View<float> ConvNormAct::forward(Ops& op, Index H, Index W, View<const float> x,
       }
     }
   });
-  op.linear_into(windows, {weights.data(), DType::kF32, {O, kernel * kernel * I}}, y, 0);
+  op.linear_into(windows, weights, y, 0);
   op.add_bias(y, bias);
   norm_gelu(op, y, bn);
   return y;

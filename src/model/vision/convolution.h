@@ -38,11 +38,9 @@ struct ConvNormAct {
   Vector bn;    // [O]
   Index stride = 1;
 
-  // The weights in the order of a window: [O, k * k * I].
-  View<float> window_weights(Ops& op) const;
   // gelu(norm(conv(x) + bias)) of the results first, ..., first + n of the map `out_H` x `out_W`.
-  //   weights: window_weights(). returns [n, O].
-  View<float> forward(Ops& op, Index H, Index W, View<const float> x, View<const float> weights,
+  //   weights: window_weights(op, conv).   returns [n, O].
+  View<float> forward(Ops& op, Index H, Index W, View<const float> x, const Weight& weights,
                       Index first, Index n) const;
 };
 

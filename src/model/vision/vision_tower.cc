@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "model/convolution_weights.h"
+
 namespace gemma3n {
 namespace {
 
@@ -39,7 +41,7 @@ FeatureMap VisionTower::stem(Ops& op, View<const float> pixels) const {
   const Index O = conv_stem.conv.shape[0], n = rows.size * columns.size;
   FeatureMap y{rows.size, columns.size, op.arena().tensor({n, O})};
   const ArenaScope scratch(op.arena());
-  const auto weights = conv_stem.window_weights(op);
+  const auto weights = window_weights(op, conv_stem.conv);
   const auto flat = pixels.reshape({H * W, C});
   for (Index first = 0; first < n; first += kTilePixels) {
     const ArenaScope tile(op.arena());

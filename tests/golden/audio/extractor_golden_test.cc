@@ -43,7 +43,7 @@ AudioFeatures features_of(const json& test_case) {
 }
 
 TEST(AudioFeatureExtractorGolden, EveryStoredCase) {
-  const StoredCases stored("extractor");
+  const StoredCases stored("audio/fixtures/extractor");
   ASSERT_GE(stored.cases().size(), 100u);
   std::size_t values = 0, different = 0;
   for (const json& test_case : stored.cases()) {

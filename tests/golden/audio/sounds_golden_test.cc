@@ -11,11 +11,12 @@ namespace gemma3n::golden {
 namespace {
 
 TEST(SoundsGolden, EveryStoredFile) {
-  const StoredCases stored("sounds");
+  const StoredCases stored("audio/fixtures/sounds");
   ASSERT_GE(stored.cases().size(), 17u);
   for (const nlohmann::json& c : stored.cases()) {
     const std::string name = c["file"];
-    const AudioClip clip = load_audio(std::string(GEMMA3N_AUDIO_FIXTURES) + "/sounds/" + name);
+    const AudioClip clip =
+        load_audio(std::string(GEMMA3N_GOLDEN) + "/audio/fixtures/sounds/" + name);
     const auto expected = stored.floats(c, 0);
     EXPECT_EQ(clip.sample_rate_hz, 16000);
     ASSERT_EQ(clip.samples.size(), expected.size()) << name;

@@ -45,7 +45,7 @@ View<const float> view(const std::vector<float>& values, Index rows) {
 }
 
 TEST_F(TowerGolden, EveryStoredTower) {
-  const StoredCases stored("towers");
+  const StoredCases stored("audio/fixtures/towers");
   ASSERT_GE(stored.cases().size(), 200u);
   double worst = 0.0;
   for (const json& c : stored.cases()) {
@@ -151,7 +151,7 @@ class PartsGolden : public TowerGolden {
 };
 
 TEST_F(PartsGolden, EveryStoredPart) {
-  const StoredCases stored("parts");
+  const StoredCases stored("audio/fixtures/parts");
   ASSERT_GE(stored.cases().size(), 80u);
   std::map<std::string, double> worst;
   for (const json& c : stored.cases()) {

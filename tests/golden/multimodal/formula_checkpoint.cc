@@ -5,9 +5,9 @@
 #include <map>
 #include <string>
 
-#include "audio/stored_cases.h"
 #include "model/multimodal.h"
 #include "model/text/decoder.h"
+#include "stored_cases.h"
 
 namespace gemma3n::golden {
 namespace {

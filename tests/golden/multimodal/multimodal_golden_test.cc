@@ -6,10 +6,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include "audio/stored_cases.h"
 #include "formula_checkpoint.h"
 #include "gemma3n/generation.h"
 #include "model/multimodal.h"
+#include "stored_cases.h"
 
 namespace gemma3n::golden {
 namespace {
@@ -104,7 +104,7 @@ struct Model {
 };
 
 const StoredCases& stored_models() {
-  static const StoredCases models("multimodal");
+  static const StoredCases models("multimodal/fixtures/multimodal");
   return models;
 }
 
@@ -222,6 +222,8 @@ TEST(Multimodal, FeaturesStandInForwardAsTheyAreReturned) {
   EXPECT_EQ(sounds.features.dim(0), 3);
   EXPECT_EQ(sounds.padding_mask.shape(), (std::vector<std::int64_t>{3, sounds.features.dim(1)}));
   for (const float v : images.f32()) ASSERT_TRUE(std::isfinite(v));
+  EXPECT_THROW(m.model.get_image_features({}), Error);
+  EXPECT_THROW(m.model.get_audio_features({}, {}), Error);
 }
 
 std::string refusal(const ForConditionalGeneration& model, const MultimodalInputs& inputs) {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "audio/stored_cases.h"
 #include "model/vision/vision_tower.h"
+#include "stored_cases.h"
 
 namespace gemma3n::golden {
 namespace {
@@ -30,7 +30,7 @@ std::vector<float> pixels(std::uint32_t seed, Index height, Index width) {
 class VisionGolden : public testing::Test {
  protected:
   static const StoredCases& stored() {
-    static const StoredCases cases("vision");
+    static const StoredCases cases("vision/fixtures/vision");
     return cases;
   }
 

@@ -11,7 +11,7 @@ namespace gemma3n::golden {
 namespace {
 
 std::filesystem::path fixture(const std::string& file) {
-  return std::filesystem::path(GEMMA3N_AUDIO_FIXTURES) / file;
+  return std::filesystem::path(GEMMA3N_GOLDEN) / file;
 }
 
 // FNV-1a

@@ -1,5 +1,5 @@
-// Settings and results of the reference that tools/reference/make_audio_fixtures.py stored, and the
-// formulas that both it and these tests take inputs and weights from.
+// Settings and results of the reference that tools/reference/make_*_fixtures.py stored, and the
+// formulas that both they and these tests take inputs and weights from.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ namespace gemma3n::golden {
 
 class StoredCases {
  public:
-  explicit StoredCases(const std::string& name);  // of fixtures/NAME.json and NAME.safetensors
+  // "audio/fixtures/towers": of that .json and .safetensors in tests/golden.
+  explicit StoredCases(const std::string& name);
 
   const nlohmann::json& cases() const { return description_["cases"]; }
   // Result i of a case: elements, and shape.
