@@ -9,15 +9,23 @@
 #include <vector>
 
 #include "gemma3n/error.h"
+#include "gemma3n/media.h"
 
 namespace gemma3n {
 
-// One item of a message's content. Media items are placeholders here; the processor expands them.
+// One item of a message's content. A template shows pictures and sounds as placeholders; Processor
+// puts the media themselves in their places.
 struct Part {
   enum class Kind { kText, kImage, kAudio };
   Kind kind = Kind::kText;
-  std::string text;  // for kText
+  std::string text = {};                        // for kText
+  std::shared_ptr<const Image> image = {};      // for kImage; null where only text is rendered
+  std::shared_ptr<const AudioClip> audio = {};  // for kAudio; null where only text is rendered
 };
+
+Part text_part(std::string text);
+Part image_part(Image image);
+Part audio_part(AudioClip clip);
 
 struct Message {
   std::string role;         // "system", "user", "assistant"

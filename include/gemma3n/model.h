@@ -12,6 +12,7 @@
 
 #include "gemma3n/config.h"
 #include "gemma3n/error.h"
+#include "gemma3n/media_inputs.h"
 #include "gemma3n/tensor.h"
 
 namespace gemma3n {
@@ -78,15 +79,6 @@ struct CausalLMOutputs {
   Tensor logits = {};  // [B, n, V] f32, soft-capped; 0 at padding
   std::vector<Tensor> hidden_states = {};
   std::shared_ptr<Cache> past_key_values = {};
-};
-
-// Pictures and sounds of a call, over the whole batch, in the order of their placeholders.
-struct MediaInputs {
-  Tensor pixel_values = {};         // [pictures, 3, height, width] f32, from ImageProcessor
-  Tensor input_features = {};       // [clips, T, F] f32, from AudioFeatureExtractor
-  Tensor input_features_mask = {};  // [clips, T] bool, true = sound; with input_features
-
-  explicit operator bool() const { return pixel_values || input_features || input_features_mask; }
 };
 
 struct MultimodalInputs : CausalLMInputs {

@@ -11,9 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "gemma3n/chat.h"
 #include "gemma3n/error.h"
 #include "gemma3n/media.h"
+#include "gemma3n/media_inputs.h"
 #include "gemma3n/tensor.h"
+#include "gemma3n/tokenizer.h"
 
 namespace gemma3n {
 
@@ -72,6 +75,8 @@ class ImageProcessor {
   // same values.
   Tensor operator()(std::span<const Image> images, const ImageOptions& options = {}) const;
   Tensor operator()(std::span<const std::vector<Image>> samples,
+                    const ImageOptions& options = {}) const;
+  Tensor operator()(std::span<const std::shared_ptr<const Image>> images,
                     const ImageOptions& options = {}) const;
   // arrays: [C, H, W] or [H, W, C] each, uint8 or f32; float values are resized and rescaled as
   // they are, so hand over 0 to 255. Four channels must be f32 from 0 to 1, or uint8.
@@ -152,6 +157,99 @@ class AudioFeatureExtractor {
  private:
   struct Tables;
   std::shared_ptr<const Tables> tables_;
+};
+
+// How many soft tokens the model has for a medium; names as in processor_config.json.
+struct ProcessorConfig {
+  std::int64_t image_seq_length = 256;  // of a picture
+  std::int64_t audio_seq_length = 188;  // of a clip
+
+  // Throws: kInvalidArgument naming the parameter, its value and what is allowed.
+  void validate() const;
+  // processor_config.json, or the values above if it is not there or has no such keys.
+  // Throws: kCorruptData, kInvalidArgument; the message names the file and the key.
+  static ProcessorConfig from_pretrained(const std::filesystem::path& model_dir);
+};
+
+// What a call of Processor takes. At least one of the three.
+struct ProcessorInputs {
+  // Prompts with an image_token for each picture and an audio_token for each clip; an empty text is
+  // a prompt, too. None: a prompt per sample of `images`, its pictures one after the other, or per
+  // clip.
+  std::vector<std::string> text = {};
+  // Pictures, in the order of their placeholders over all prompts; how they are nested matters only
+  // without text.
+  std::vector<std::vector<std::shared_ptr<const Image>>> images = {};
+  std::vector<std::shared_ptr<const AudioClip>> audio = {};  // clips, in the same order
+};
+
+struct ProcessorOptions {
+  bool add_special_tokens = true;          // <bos> in front
+  std::optional<std::int64_t> max_length;  // tokens; longer prompts lose their end
+  ImageOptions image_options = {};
+  AudioFeatureOptions audio_options = {};
+};
+
+struct ProcessorOutput {
+  std::vector<std::vector<TokenId>> input_ids;            // [B], unpadded, as generate() takes them
+  std::vector<std::vector<std::int64_t>> token_type_ids;  // the same: 0 text, 1 picture, 3 sound
+  MediaInputs media;                                      // of all prompts, in order
+};
+
+// Prompts of a batch as tensors, filled up on the left.
+struct PaddedText {
+  Tensor input_ids, attention_mask, token_type_ids;  // [B, longest] i64 each; the mask is 0 there
+};
+
+// Texts with pictures and sounds to what a model takes. Immutable; copies share their tables; safe
+// to use from many threads. Ref: HF Gemma3nProcessor
+class Processor {
+ public:
+  // Reads the tokenizer, and of the other parts those that the folder has: the chat template,
+  // preprocessor_config.json, processor_config.json. Without a part, only calls that need it throw.
+  // Throws: as each part's from_pretrained, but for kNotFound.
+  static Processor from_pretrained(const std::filesystem::path& model_dir);
+  explicit Processor(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template = {},
+                     std::optional<ImageProcessor> image_processor = {},
+                     std::optional<AudioFeatureExtractor> feature_extractor = {},
+                     const ProcessorConfig& config = {});
+
+  // Each placeholder becomes the soft tokens of its medium between its start and end tokens, with
+  // an empty line on either side. Clips at another rate than the extractor's are resampled.
+  // Throws: kInvalidArgument with the message of transformers' ValueError: no input; placeholders
+  // and media that differ in number; soft tokens lost to max_length. As ImageProcessor and
+  // AudioFeatureExtractor. kUnsupported if the checkpoint has no means for a medium.
+  // Differs: HF takes the samples of a clip for 16 kHz whatever its rate is.
+  ProcessorOutput operator()(const ProcessorInputs& inputs,
+                             const ProcessorOptions& options = {}) const;
+
+  // Renders each conversation and processes it with the media in its parts, in order. The special
+  // tokens are those of the template: nothing is added if it writes <bos> itself.
+  // Throws: as ChatTemplate::render and the call above; kNotFound without a template.
+  ProcessorOutput apply_chat_template(std::span<const std::vector<Message>> conversations,
+                                      const RenderOptions& render_options = {},
+                                      const ProcessorOptions& options = {}) const;
+  ProcessorOutput apply_chat_template(const std::vector<Message>& conversation,
+                                      const RenderOptions& render_options = {},
+                                      const ProcessorOptions& options = {}) const;
+
+  // For forward(): prompts of unequal length beside one another.
+  // Throws: kInvalidArgument if there is something to fill and the tokenizer has no pad token.
+  PaddedText pad(const ProcessorOutput& output) const;
+
+  std::vector<std::string> batch_decode(std::span<const std::vector<TokenId>> sequences,
+                                        bool skip_special_tokens = false) const;
+
+  const Tokenizer& tokenizer() const;
+  // Throw: kNotFound if the checkpoint has none.
+  const ChatTemplate& chat_template() const;
+  const ImageProcessor& image_processor() const;
+  const AudioFeatureExtractor& feature_extractor() const;
+  const ProcessorConfig& config() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
 };
 
 }  // namespace gemma3n

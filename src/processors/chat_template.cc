@@ -228,8 +228,18 @@ const Value* configured_template(const Value& config, const std::string& path) {
 
 }  // namespace
 
+Part text_part(std::string text) { return {.kind = Part::Kind::kText, .text = std::move(text)}; }
+
+Part image_part(Image image) {
+  return {.kind = Part::Kind::kImage, .image = std::make_shared<const Image>(std::move(image))};
+}
+
+Part audio_part(AudioClip clip) {
+  return {.kind = Part::Kind::kAudio, .audio = std::make_shared<const AudioClip>(std::move(clip))};
+}
+
 Message text_message(std::string role, std::string text) {
-  return {std::move(role), {{Part::Kind::kText, std::move(text)}}};
+  return {std::move(role), {text_part(std::move(text))}};
 }
 
 ChatTemplate::ChatTemplate(std::string_view source, std::string_view special_tokens_json) {

@@ -250,6 +250,14 @@ Tensor ImageProcessor::operator()(std::span<const std::vector<Image>> samples,
                  [&](std::size_t i) { return pixels_of(*images[i]); });
 }
 
+Tensor ImageProcessor::operator()(std::span<const std::shared_ptr<const Image>> images,
+                                  const ImageOptions& options) const {
+  return process(images.size(), overridden(config_, options), [&](std::size_t i) {
+    if (!images[i]) fail(ErrorCode::kInvalidArgument, "image: expected a picture, got null");
+    return pixels_of(*images[i]);
+  });
+}
+
 Tensor ImageProcessor::operator()(std::span<const Tensor> arrays,
                                   const ImageOptions& options) const {
   const ImageProcessorConfig config = overridden(config_, options);

@@ -12,6 +12,7 @@
 
 #include "base/expect_error.h"
 #include "gemma3n/processor.h"
+#include "processors/generated_media.h"
 
 namespace gemma3n {
 namespace {
@@ -20,23 +21,9 @@ const std::filesystem::path kFolder = GEMMA3N_MEDIA_FIXTURES;
 constexpr std::int64_t kSides[] = {1,   2,   3,   15,  16,  17,  255, 256,
                                    257, 511, 512, 513, 767, 768, 769, 4096};
 
-// Element i is the top byte of a hash of i.
-std::vector<std::uint8_t> generated(std::int64_t count) {
-  std::vector<std::uint8_t> bytes;
-  bytes.reserve(static_cast<std::size_t>(count));
-  for (std::uint32_t i = 0; i < count; ++i) {
-    std::uint32_t x = i * 2654435761u;
-    x ^= x >> 15;
-    x *= 2246822519u;
-    x ^= x >> 13;
-    bytes.push_back(static_cast<std::uint8_t>(x >> 24));
-  }
-  return bytes;
-}
-
 Tensor generated_array(std::vector<std::int64_t> shape) {
   Tensor array(DType::kU8, std::move(shape));
-  const auto bytes = generated(array.size());
+  const auto bytes = generated_bytes(array.size());
   std::ranges::copy(std::as_bytes(std::span(bytes)), array.bytes());
   return array;
 }
@@ -49,11 +36,15 @@ Tensor as_floats(const Tensor& bytes, float divisor) {
   return Tensor::of(values, bytes.shape());
 }
 
-Image generated_image(const std::string& mode, std::int64_t width, std::int64_t height) {
-  if (mode == "RGBA") return blend_over_white(generated(width * height * 4), width, height);
-  if (mode == "RGB") return {width, height, generated(width * height * 3)};
+Image image_of_mode(const std::string& mode, std::int64_t width, std::int64_t height) {
+  if (mode == "RGBA") {
+    return blend_over_white(generated_bytes(width * height * 4), width, height);
+  }
+  if (mode == "RGB") return generated_image(width, height);
   Image image{width, height, {}};
-  for (const auto grey : generated(width * height)) image.rgb.insert(image.rgb.end(), 3, grey);
+  for (const auto grey : generated_bytes(width * height)) {
+    image.rgb.insert(image.rgb.end(), 3, grey);
+  }
   return image;
 }
 
@@ -78,7 +69,7 @@ TEST_P(ImageProcessorSweep, EverySizeAndColourTypeHasTheReferencesBits) {
     ASSERT_FALSE(fields.fail()) << line;
     if (width != GetParam()) continue;
     ++pictures;
-    const Image image = generated_image(mode, width, height);
+    const Image image = image_of_mode(mode, width, height);
     const Tensor values = processor(std::span(&image, 1));
     ASSERT_EQ(values.shape(), (std::vector<std::int64_t>{1, 3, 768, 768}));
     EXPECT_EQ(checksum(values), expected) << line;

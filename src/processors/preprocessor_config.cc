@@ -12,6 +12,8 @@ namespace gemma3n {
 namespace {
 
 constexpr std::size_t kMaxBytes = 4u << 20;  // Gemma 3n's files have 2 KiB
+constexpr const char* kNestedFile = "processor_config.json";
+constexpr const char* kOwnFile = "preprocessor_config.json";
 
 std::optional<nlohmann::json> read_object(const std::filesystem::path& path) {
   std::error_code error;
@@ -37,20 +39,25 @@ std::optional<nlohmann::json> read_object(const std::filesystem::path& path) {
 
 PreprocessorConfig find_preprocessor_config(const std::filesystem::path& model_dir,
                                             std::string_view key) {
-  const std::filesystem::path nested = "processor_config.json", own = "preprocessor_config.json";
-  if (const auto whole = read_object(model_dir / nested)) {
+  if (const auto whole = read_object(model_dir / kNestedFile)) {
     const auto part = whole->find(key);
     if (part != whole->end()) {
       if (!part->is_object()) {
-        fail(ErrorCode::kCorruptData, nested.string(), ": ", key, ": expected an object, got ",
+        fail(ErrorCode::kCorruptData, kNestedFile, ": ", key, ": expected an object, got ",
              part->type_name());
       }
-      return {nested.string(), part->dump()};
+      return {kNestedFile, part->dump()};
     }
   }
-  if (const auto whole = read_object(model_dir / own)) return {own.string(), whole->dump()};
-  fail(ErrorCode::kNotFound, model_dir.string(), ": expected ", own.string(), " or ",
-       nested.string(), " with \"", key, "\"");
+  if (const auto whole = read_object(model_dir / kOwnFile)) return {kOwnFile, whole->dump()};
+  fail(ErrorCode::kNotFound, model_dir.string(), ": expected ", kOwnFile, " or ", kNestedFile,
+       " with \"", key, "\"");
+}
+
+std::optional<PreprocessorConfig> find_processor_config(const std::filesystem::path& model_dir) {
+  const auto whole = read_object(model_dir / kNestedFile);
+  if (!whole) return std::nullopt;
+  return PreprocessorConfig{kNestedFile, whole->dump()};
 }
 
 }  // namespace gemma3n

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,5 +20,8 @@ struct PreprocessorConfig {
 // large.
 PreprocessorConfig find_preprocessor_config(const std::filesystem::path& model_dir,
                                             std::string_view key);
+
+// All of processor_config.json, if it is there.   Throws: kCorruptData, as above.
+std::optional<PreprocessorConfig> find_processor_config(const std::filesystem::path& model_dir);
 
 }  // namespace gemma3n
