@@ -19,14 +19,20 @@ void show(Output& out, std::string_view text) {
 
 GenerateOutput make_answer(const AnswerRequest& request, Output* out) {
   const InterruptScope interrupt(request.second_interrupt);
-  Progress progress("reading the prompt");
+  Progress encoding(request.progress_prefix +
+                    (request.media.pixel_values ? "looking" : "listening"));
+  Progress reading(request.progress_prefix + "reading the prompt");
   std::string shown;
   bool is_first = true;
 
   GenerateOptions options;
   options.past_key_values = request.past_key_values;
+  options.on_encode = [&](double fraction) {
+    encoding.update(fraction);
+    return !interrupt.requested();
+  };
   options.on_prefill = [&](double fraction) {
-    progress.update(fraction);
+    reading.update(fraction);
     return !interrupt.requested();
   };
   options.on_token = [&](const GenerationStep& step) {
@@ -41,8 +47,8 @@ GenerateOutput make_answer(const AnswerRequest& request, Output* out) {
     return !interrupt.requested();
   };
 
-  auto output =
-      generate(request.model, {request.prompt}, request.config, &request.tokenizer, options);
+  auto output = request.model.generate(request.prompt, request.media, request.config,
+                                       request.tokenizer, options);
   Progress::clear_line();
   // The end of a text is certain only when nothing can follow it.
   const std::string_view text = output.text.at(0);

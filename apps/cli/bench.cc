@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "bench_media.h"
 #include "commands.h"
 #include "gemma3n/generation.h"
 #include "gemma3n/system.h"
@@ -20,6 +21,9 @@ struct Arguments {
   std::vector<std::int64_t> decode_tokens = {64};
   std::vector<std::int64_t> threads;
   std::optional<std::int64_t> repeat;
+  bool image = false, audio = false;
+  std::vector<std::int64_t> image_size = {768};
+  std::vector<std::int64_t> audio_seconds = {30, 2};
   bool json = false;
 };
 
@@ -63,7 +67,7 @@ double median(std::vector<double> numbers) {
 double mean_weight_bytes(const CheckpointInfo& info) {
   double bytes = 0, weights = 0;
   for (const auto& tensor : info.tensors) {
-    if (!tensor.used) continue;
+    if (!tensor.of_text_model) continue;
     double count = 1;
     for (const auto dimension : tensor.shape) count *= static_cast<double>(dimension);
     weights += count;
@@ -73,10 +77,6 @@ double mean_weight_bytes(const CheckpointInfo& info) {
 }
 
 Subject subject_of(const Arguments& arguments) {
-  if (arguments.model.has_value() == arguments.synthetic.has_value()) {
-    fail(ErrorCode::kInvalidArgument,
-         "expected either MODEL or --synthetic; see gemma3n bench --help");
-  }
   if (arguments.synthetic) {
     return {"synthetic " + *arguments.synthetic, published_config(*arguments.synthetic), 2};
   }
@@ -115,6 +115,13 @@ Result measure(const ForCausalLM& model, const Subject& subject, const MachineLi
           .limits = limits};
 }
 
+void check_repeats(const Arguments& arguments) {
+  const auto repeats = arguments.repeat.value_or(kDefaultRepeats);
+  if (repeats < 1) {
+    fail(ErrorCode::kInvalidArgument, "--repeat: expected 1 or more, got ", repeats);
+  }
+}
+
 void check_lengths(const Arguments& arguments, const TextConfig& config) {
   const auto check_list = [](const std::vector<std::int64_t>& list, const char* option) {
     for (const auto count : list) {
@@ -125,7 +132,7 @@ void check_lengths(const Arguments& arguments, const TextConfig& config) {
   };
   check_list(arguments.prompt_tokens, "--prompt-tokens");
   check_list(arguments.decode_tokens, "--decode-tokens");
-  check_list({arguments.repeat.value_or(kDefaultRepeats)}, "--repeat");
+  check_repeats(arguments);
   const auto longest = std::ranges::max(arguments.prompt_tokens);
   const auto context = config.max_position_embeddings;
   const auto room = context - std::ranges::max(arguments.decode_tokens) - 1;
@@ -135,15 +142,18 @@ void check_lengths(const Arguments& arguments, const TextConfig& config) {
   }
 }
 
-std::vector<Result> measure_all(const Arguments& arguments, const Subject& subject) {
-  std::vector<int> thread_counts;
-  for (const auto threads : arguments.threads) thread_counts.push_back(thread_count(threads));
-  if (thread_counts.empty()) thread_counts.push_back(system_info().threads);
+std::vector<int> thread_counts(const Arguments& arguments) {
+  std::vector<int> counts;
+  for (const auto threads : arguments.threads) counts.push_back(thread_count(threads));
+  if (counts.empty()) counts.push_back(system_info().threads);
+  return counts;
+}
 
+std::vector<Result> measure_all(const Arguments& arguments, const Subject& subject) {
   std::vector<Result> results;
-  for (const int threads : thread_counts) {
+  for (const int threads : thread_counts(arguments)) {
     const auto model = arguments.synthetic ? make_synthetic_model(subject.config, threads)
-                                           : load_model(*arguments.model, threads);
+                                           : load_model(*arguments.model, threads).text();
     // A first short run brings the weights into memory; it is not timed.
     timed_run(model, std::ranges::min(arguments.prompt_tokens), 1);
     const auto limits = measure_limits(threads);
@@ -209,7 +219,28 @@ std::string json_report(const Subject& subject, const SystemInfo& system, std::i
   return json.end_array().end_object().text() + "\n";
 }
 
+MediaBenchmark media_benchmark(const Arguments& arguments) {
+  MediaBenchmark benchmark;
+  benchmark.model = arguments.model;
+  if (arguments.image) benchmark.image_sizes = arguments.image_size;
+  if (arguments.audio) benchmark.audio_seconds = arguments.audio_seconds;
+  benchmark.threads = thread_counts(arguments);
+  benchmark.repeats = arguments.repeat.value_or(kDefaultRepeats);
+  benchmark.json = arguments.json;
+  return benchmark;
+}
+
 int run(const Arguments& arguments, Output& out) {
+  if (arguments.model.has_value() == arguments.synthetic.has_value()) {
+    fail(ErrorCode::kInvalidArgument,
+         "expected either MODEL or --synthetic; see gemma3n bench --help");
+  }
+  if (arguments.image || arguments.audio) {
+    if (arguments.synthetic) published_config(*arguments.synthetic);  // a name that there is
+    check_repeats(arguments);
+    bench_media(media_benchmark(arguments), out);
+    return 0;
+  }
   const auto subject = subject_of(arguments);
   check_lengths(arguments, subject.config);
   const auto results = measure_all(arguments, subject);
@@ -230,14 +261,20 @@ avoided: for prefill, the multiply-adds of the matrices and the attention, where
 keys and values and the vocabulary count for the last token only, and sparse layers without the
 neurons they leave out; for decode, the bytes of the same weights and of the cache.
 
+--image and --audio time the towers instead, with f32 arithmetic: what becomes of a picture or a
+sound before the text model reads it. FEATURES is the resizing, or the log-mel spectrum. The share of
+the peak is shown for the published shapes.
+
 --synthetic needs about 11 GB of memory for e2b and 16 GB for e4b, and a minute to fill it.
 
 --json prints one object: model, version, cpu, instruction_set, repeats, decode_weights,
 bytes_per_weight, and results (threads, prompt_tokens, decode_tokens, tokens per second, the
-machine's limits, and the shares of them as numbers from 0 to 1).
+machine's limits, and the shares of them as numbers from 0 to 1; for media: threads, medium,
+extract_seconds, encode_seconds, and the same limits).
 
 Examples:
   gemma3n bench gemma-3n-E2B-it
+  gemma3n bench gemma-3n-E2B-it --image --audio
   gemma3n bench --synthetic e2b --prompt-tokens 128,512 --decode-tokens 32 --threads 1,2
 )";
 
@@ -253,6 +290,10 @@ Runner declare_bench(Options& options) {
               "how many tokens to decode after it (64)");
   options.add("--threads", "N,...", arguments->threads, "how many threads compute (one per core)");
   options.add("--repeat", "N", arguments->repeat, "how often each is timed (3)");
+  options.flag("--image", arguments->image, "time a picture instead of text");
+  options.add("--image-size", "N,...", arguments->image_size, "its width and height, pixels (768)");
+  options.flag("--audio", arguments->audio, "time a sound instead of text");
+  options.add("--audio-seconds", "N,...", arguments->audio_seconds, "its length (30,2)");
   options.flag("--json", arguments->json, "print one JSON object");
   options.footer(kFooter);
   return [arguments](Output& out) { return run(*arguments, out); };

@@ -1,13 +1,17 @@
 // gemma3n chat MODEL: a conversation, line by line.
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "commands.h"
 #include "conversation.h"
 #include "generation_options.h"
 #include "line_reader.h"
 #include "loading.h"
+#include "media_options.h"
 #include "messages.h"
+#include "subtitles.h"
+#include "table.h"
 
 namespace gemma3n::cli {
 namespace {
@@ -17,12 +21,15 @@ struct Arguments {
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
   bool no_history = false;
+  MediaOptions media;
   GenerationOptions generation;
 };
 
 // Shown by /help, and by --help.
 constexpr std::string_view kChatHelp =
-    R"(  /reset         forget the conversation
+    R"(  /image SOURCE  show a picture with the next message: a path or a URL
+  /audio SOURCE  play a sound with the next message
+  /reset         forget the conversation
   /system TEXT   set the system message and start again; without TEXT, show it
   /system ""     take the system message away and start again
   /help          list these commands
@@ -30,13 +37,6 @@ constexpr std::string_view kChatHelp =
   //TEXT         say TEXT with one slash in front
   Ctrl-C         end the answer that is being written
 )";
-
-std::string without_surrounding_space(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return "";
-  return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
-}
 
 void print_notes(std::string_view lines) {
   while (!lines.empty()) {
@@ -56,14 +56,75 @@ void change_system(Conversation& conversation, const std::string& text) {
   print_note("the system message is set; the conversation starts again");
 }
 
+// What is to be said next, beside its text, and how it is loaded.
+class PendingMedia {
+ public:
+  // `sample_rate_hz`: of the sounds; 0 if the checkpoint takes none.
+  PendingMedia(const MediaOptions& options, int sample_rate_hz)
+      : options_(options),
+        sample_rate_hz_(sample_rate_hz),
+        parts_(load_media_parts(options, sample_rate_hz)) {}
+
+  void add_image(const std::string& source) {
+    parts_.push_back(load_image_part(source, options_.limits()));
+    const Image& image = *parts_.back().image;
+    print_note("a picture of " + std::to_string(image.width) + " x " +
+               std::to_string(image.height) + " goes with the next message");
+  }
+
+  void add_sound(const std::string& source) {
+    if (source == "-") {
+      fail(ErrorCode::kInvalidArgument, "/audio: standard input is the conversation; name a file");
+    }
+    double seconds = 0;
+    for (auto& part :
+         load_sound_parts(source, options_.long_audio_mode(), sample_rate_hz_, options_.limits())) {
+      seconds += static_cast<double>(part.audio->samples.size()) / part.audio->sample_rate_hz;
+      parts_.push_back(std::move(part));
+    }
+    print_note("a sound of " + fixed(seconds, 1) + " s goes with the next message");
+  }
+
+  void clear() { parts_.clear(); }
+  // All of them, then the text; none is left.
+  std::vector<Part> take_with(const std::string& text) {
+    auto parts = std::exchange(parts_, {});
+    parts.push_back(text_part(text));
+    return parts;
+  }
+
+ private:
+  const MediaOptions& options_;
+  int sample_rate_hz_;
+  std::vector<Part> parts_;
+};
+
+// A refused medium ends a script; a person gets the message.
+void add_medium(const std::string& command, const std::string& source, bool is_interactive,
+                PendingMedia& pending) {
+  try {
+    if (source.empty()) {
+      fail(ErrorCode::kInvalidArgument, command, ": expected a path or a URL");
+    }
+    command == "/image" ? pending.add_image(source) : pending.add_sound(source);
+  } catch (const Error& error) {
+    if (!is_interactive || error.code() == ErrorCode::kInternal) throw;
+    print_error(error.what());
+  }
+}
+
 // Returns false to leave.
-bool run_chat_command(const std::string& line, Conversation& conversation) {
+bool run_chat_command(const std::string& line, bool is_interactive, Conversation& conversation,
+                      PendingMedia& pending) {
   const auto space = line.find(' ');
   const auto name = line.substr(0, space);
   const auto rest = space == std::string::npos ? "" : without_surrounding_space(line.substr(space));
   if (name == "/exit" || name == "/quit") return false;
-  if (name == "/reset") {
+  if (name == "/image" || name == "/audio") {
+    add_medium(name, rest, is_interactive, pending);
+  } else if (name == "/reset") {
     conversation.reset();
+    pending.clear();
     print_note("the conversation starts again");
   } else if (name == "/system") {
     change_system(conversation, rest);
@@ -76,10 +137,10 @@ bool run_chat_command(const std::string& line, Conversation& conversation) {
 }
 
 // A refused message ends the answer, not the conversation; a script must not go on unaware.
-void reply(Conversation& conversation, const std::string& message, bool is_interactive,
+void reply(Conversation& conversation, std::vector<Part> message, bool is_interactive,
            Output& out) {
   try {
-    const auto reason = conversation.reply(message, out);
+    const auto reason = conversation.reply(std::move(message), out);
     out.write("\n");
     out.flush();
     if (!is_interactive) return;
@@ -94,7 +155,7 @@ void reply(Conversation& conversation, const std::string& message, bool is_inter
   }
 }
 
-void converse(Conversation& conversation, LineReader& lines, Output& out) {
+void converse(Conversation& conversation, PendingMedia& pending, LineReader& lines, Output& out) {
   while (true) {
     const Line line = lines.read();
     if (line.kind == Line::Kind::kEnd) {
@@ -110,28 +171,30 @@ void converse(Conversation& conversation, LineReader& lines, Output& out) {
     if (message.starts_with("//")) {
       message.erase(0, 1);
     } else if (message.starts_with('/')) {
-      if (!run_chat_command(message, conversation)) return;
+      if (!run_chat_command(message, lines.is_interactive(), conversation, pending)) return;
       continue;
     }
-    reply(conversation, message, lines.is_interactive(), out);
+    reply(conversation, pending.take_with(message), lines.is_interactive(), out);
   }
 }
 
 int run(const Arguments& arguments, Output& out) {
-  const auto tokenizer = Tokenizer::from_pretrained(arguments.model);
-  const auto chat_template = ChatTemplate::from_pretrained(arguments.model);
-  auto config = generation_config(arguments.generation,
-                                  GenerationConfig::from_pretrained(arguments.model), tokenizer);
+  const auto processor = Processor::from_pretrained(arguments.model);
+  processor.chat_template();  // without one there is no conversation
+  auto config =
+      generation_config(arguments.generation, GenerationConfig::from_pretrained(arguments.model),
+                        processor.tokenizer());
   config.num_return_sequences = 1;  // whatever the checkpoint says: there is one conversation
   const auto model = load_model(arguments.model, thread_count(arguments.threads));
 
-  Conversation conversation(model, tokenizer, chat_template, config);
+  PendingMedia pending(arguments.media, sample_rate_hz(processor));
+  Conversation conversation(model, processor, config);
   if (arguments.system) conversation.set_system(*arguments.system);
   LineReader lines("> ", arguments.no_history ? std::filesystem::path() : history_path());
   if (lines.is_interactive()) {
     print_note("Ctrl-C ends an answer, Ctrl-D or /exit leaves, /help lists the commands");
   }
-  converse(conversation, lines, out);
+  converse(conversation, pending, lines, out);
   return 0;
 }
 
@@ -141,8 +204,8 @@ arrow keys; the history is kept in $XDG_STATE_HOME/gemma3n/history (~/.local/sta
 key bindings come from ~/.editrc. From a pipe or file, lines are read until the end, each answer is
 printed and followed by a line feed, and an error ends the program.
 
-The model keeps what it has read, so only new messages are computed, up to the model's context;
-after that, /reset.
+The model keeps what it has read and seen, so only new messages are computed, up to the model's
+context; after that, /reset. --image and --audio go with the first message.
 
 Commands of the conversation:
 )";
@@ -150,6 +213,7 @@ Commands of the conversation:
 constexpr std::string_view kExample = R"(
 Example:
   gemma3n chat gemma-3n-E2B-it --system "You are a patient teacher." --temperature 0.7
+  gemma3n chat gemma-3n-E2B-it --image holiday.jpg
 )";
 
 }  // namespace
@@ -160,6 +224,7 @@ Runner declare_chat(Options& options) {
   options.add("--system", "TEXT", arguments->system, "instructions that come before all messages");
   options.flag("--no-history", arguments->no_history, "neither read nor write the history file");
   declare_threads(options, arguments->threads);
+  declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   options.footer(std::string(kAbout).append(kChatHelp).append(kExample));
   return [arguments](Output& out) { return run(*arguments, out); };

@@ -7,6 +7,7 @@ namespace gemma3n::cli {
 
 Runner declare_run(Options& options);
 Runner declare_chat(Options& options);
+Runner declare_transcribe(Options& options);
 Runner declare_tokenize(Options& options);
 Runner declare_inspect(Options& options);
 Runner declare_info(Options& options);

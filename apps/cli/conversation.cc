@@ -15,19 +15,15 @@ std::vector<TokenId> held_ids(const Cache& cache, const std::vector<TokenId>& id
   return {ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(held)};
 }
 
-// Is `prefix` the beginning of `ids`, with at least one more to follow?
-bool continues(const std::vector<TokenId>& ids, const std::vector<TokenId>& prefix) {
-  return prefix.size() < ids.size() && std::equal(prefix.begin(), prefix.end(), ids.begin());
+template <typename Element>
+bool begins_with(const std::vector<Element>& list, const std::vector<Element>& prefix) {
+  return prefix.size() <= list.size() && std::equal(prefix.begin(), prefix.end(), list.begin());
 }
 
 }  // namespace
 
-Conversation::Conversation(ForCausalLM model, Tokenizer tokenizer, ChatTemplate chat_template,
-                           GenerationConfig config)
-    : model_(std::move(model)),
-      tokenizer_(std::move(tokenizer)),
-      chat_template_(std::move(chat_template)),
-      config_(std::move(config)) {}
+Conversation::Conversation(LoadedModel model, Processor processor, GenerationConfig config)
+    : model_(std::move(model)), processor_(std::move(processor)), config_(std::move(config)) {}
 
 void Conversation::reset() {
   messages_.clear();
@@ -44,47 +40,70 @@ std::shared_ptr<Cache> Conversation::new_cache() const {
   CacheOptions options;
   if (config_.cache_implementation == "static") {
     options.implementation = CacheOptions::Implementation::kStatic;
-    options.max_cache_len = model_.config().max_position_embeddings;
+    options.max_cache_len = model_.text().config().max_position_embeddings;
   }
-  return model_.new_cache(1, options);
+  return model_.text().new_cache(1, options);
+}
+
+bool Conversation::Media::starts_with(const Media& prefix) const {
+  return begins_with(objects, prefix.objects) && (prefix.frames == 0 || prefix.frames == frames);
+}
+
+Conversation::Media Conversation::media_of(const std::vector<Message>& messages,
+                                           const MediaInputs& inputs) {
+  Media media;
+  if (inputs.input_features) media.frames = inputs.input_features.dim(1);
+  for (const auto& message : messages) {
+    for (const auto& part : message.parts) {
+      if (part.image) media.objects.push_back(part.image);
+      if (part.audio) media.objects.push_back(part.audio);
+    }
+  }
+  return media;
 }
 
 // The kept caches are given up: whatever happens next, they no longer hold what they say.
-std::shared_ptr<Cache> Conversation::cache_for(const std::vector<TokenId>& prompt) {
+std::shared_ptr<Cache> Conversation::cache_for(const std::vector<TokenId>& prompt,
+                                               const Media& media) {
   const auto kept = std::exchange(kept_, {});
   for (const auto& candidate : kept) {
-    if (continues(prompt, candidate.ids)) return candidate.cache;
+    const bool has_more = candidate.ids.size() < prompt.size();
+    if (has_more && begins_with(prompt, candidate.ids) && media.starts_with(candidate.media)) {
+      return candidate.cache;
+    }
   }
   return new_cache();
 }
 
-GenerateOutput Conversation::answer(const std::vector<TokenId>& prompt, Output& out) {
-  const auto cache = cache_for(prompt);
+GenerateOutput Conversation::answer(const std::vector<Message>& messages, Output& out) {
+  auto inputs = processor_.apply_chat_template(messages, {.add_generation_prompt = true});
+  const auto& prompt = inputs.input_ids.front();
+  const Media media = media_of(messages, inputs.media);
+  const auto cache = cache_for(prompt, media);
   std::vector<Kept> kept;
   AnswerRequest request = {.model = model_,
-                           .tokenizer = tokenizer_,
+                           .tokenizer = processor_.tokenizer(),
                            .prompt = prompt,
+                           .media = std::move(inputs.media),
                            .config = config_,
                            .past_key_values = cache,
                            .on_prompt_read =
                                [&] {
                                  const auto copy = cache->clone();
-                                 kept.push_back({held_ids(*copy, prompt), copy});
+                                 kept.push_back({held_ids(*copy, prompt), media, copy});
                                },
                            .second_interrupt = InterruptScope::Second::kIsIgnored};
   auto output = make_answer(request, &out);
-  kept.insert(kept.begin(), {held_ids(*cache, output.sequences.at(0)), cache});
+  kept.insert(kept.begin(), {held_ids(*cache, output.sequences.at(0)), media, cache});
   kept_ = std::move(kept);
   ++config_.seed;  // the next answer draws anew
   return output;
 }
 
-FinishReason Conversation::reply(const std::string& message, Output& out) {
+FinishReason Conversation::reply(std::vector<Part> message, Output& out) {
   std::vector<Message> messages = messages_;
-  messages.push_back(text_message("user", message));
-  const auto text = chat_template_.render(messages, {.add_generation_prompt = true});
-  // The template writes <bos> itself.
-  const auto output = answer(tokenizer_.encode(text, false), out);
+  messages.push_back({"user", std::move(message)});
+  const auto output = answer(messages, out);
 
   const auto reason = output.finish_reasons.at(0);
   const bool has_begun = !output.text.at(0).empty();

@@ -10,15 +10,11 @@
 #include "messages.h"
 
 namespace gemma3n::cli {
-namespace {
 
-// Far more than any context holds; a limit so that `< /dev/zero` ends in a message.
-constexpr std::size_t kMaxInputBytes = std::size_t{64} << 20;
+bool standard_input_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
-}  // namespace
-
-std::string read_standard_input() {
-  if (::isatty(STDIN_FILENO) == 1) print_note("reading standard input; end with Ctrl-D");
+std::string read_standard_input(std::size_t max_bytes) {
+  if (standard_input_is_terminal()) print_note("reading standard input; end with Ctrl-D");
   std::string text;
   std::array<char, 1 << 16> block;
   while (true) {
@@ -29,8 +25,8 @@ std::string read_standard_input() {
       fail(ErrorCode::kInvalidArgument, "cannot read standard input: ", std::strerror(errno));
     }
     text.append(block.data(), static_cast<std::size_t>(n));
-    if (text.size() > kMaxInputBytes) {
-      fail(ErrorCode::kInvalidArgument, "standard input: expected at most ", kMaxInputBytes,
+    if (text.size() > max_bytes) {
+      fail(ErrorCode::kInvalidArgument, "standard input: expected at most ", max_bytes,
            " bytes, got more");
     }
   }

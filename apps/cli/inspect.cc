@@ -78,6 +78,7 @@ std::string summary_table(const CheckpointInfo& info) {
   return format_table(
       {Align::kLeft, Align::kLeft},
       {{"architecture", visible_line(info.architecture)},
+       {"takes", info.has_towers ? "text, pictures and sounds" : "text"},
        {"layers", layers_text(config)},
        {"shared cache", sharing_text(config)},
        {"sparsity", sparsity_text(config)},
@@ -94,7 +95,7 @@ std::string summary_table(const CheckpointInfo& info) {
                           " of the text model, " +
                           with_unit(static_cast<double>(info.effective_parameters)) +
                           " effective (without the embedding tables)"},
-       {"tensors", std::to_string(info.tensors.size()) + ", of which the text model uses " +
+       {"tensors", std::to_string(info.tensors.size()) + ", of which the model uses " +
                        std::to_string(used)}});
 }
 
@@ -117,6 +118,7 @@ std::string json_report(const CheckpointInfo& info, bool with_tensors) {
   Json json;
   json.begin_object()
       .member("architecture", info.architecture)
+      .member("has_towers", info.has_towers)
       .member("num_hidden_layers", config.num_hidden_layers)
       .member("first_kv_shared_layer", config.first_kv_shared_layer());
   json.key("layer_types").begin_array();
@@ -154,12 +156,12 @@ int run(const Arguments& arguments, Output& out) {
 }
 
 constexpr const char* kFooter = R"(
-The table lists name, data type as in the file, shape, whether the text model uses the tensor, and
-the file. No weights are read.
+The table lists name, data type as in the file, shape, whether the model uses the tensor, and the
+file. No weights are read.
 
---json prints one object: architecture, the text model's dimensions under their names in
-config.json, total_parameters, text_parameters, effective_parameters, and tensors
-(name, dtype, shape, file, used).
+--json prints one object: architecture, has_towers (it takes pictures and sounds), the text model's
+dimensions under their names in config.json, total_parameters, text_parameters,
+effective_parameters, and tensors (name, dtype, shape, file, used).
 )";
 
 }  // namespace

@@ -33,14 +33,39 @@ int thread_count(std::int64_t given) {
 
 int thread_count(std::optional<std::int64_t> given) { return given ? thread_count(*given) : 0; }
 
-ForCausalLM load_model(const std::filesystem::path& model_dir, int threads) {
+GenerateOutput LoadedModel::generate(const std::vector<TokenId>& prompt, const MediaInputs& media,
+                                     const GenerationConfig& config, const Tokenizer& tokenizer,
+                                     const GenerateOptions& options) const {
+  if (whole_) return gemma3n::generate(*whole_, {prompt}, media, config, &tokenizer, options);
+  if (media) {
+    fail(ErrorCode::kUnsupported, "this checkpoint is a text model: it has no towers for pictures ",
+         "and sounds; use one of Gemma3nForConditionalGeneration");
+  }
+  return gemma3n::generate(text_, {prompt}, config, &tokenizer, options);
+}
+
+LoadedModel load_model(const std::filesystem::path& model_dir, int threads) {
+  if (inspect_checkpoint(model_dir).has_towers) {
+    return LoadedModel(load_whole_model(model_dir, threads));
+  }
   Progress progress("loading");
-  return ForCausalLM::from_pretrained(model_dir, load_options(progress, threads));
+  return LoadedModel(ForCausalLM::from_pretrained(model_dir, load_options(progress, threads)));
+}
+
+ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads) {
+  Progress progress("loading");
+  return ForConditionalGeneration::from_pretrained(model_dir, load_options(progress, threads));
 }
 
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads) {
   Progress progress("making weights");
   return ForCausalLM::synthetic(config, kSyntheticSeed, load_options(progress, threads));
+}
+
+ForConditionalGeneration make_synthetic_model(const Config& config, int threads) {
+  Progress progress("making weights");
+  return ForConditionalGeneration::synthetic(config, kSyntheticSeed,
+                                             load_options(progress, threads));
 }
 
 }  // namespace gemma3n::cli

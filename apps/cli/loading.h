@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <utility>
+#include <vector>
 
-#include "gemma3n/model.h"
+#include "gemma3n/generation.h"
 #include "options.h"
 
 namespace gemma3n::cli {
@@ -17,11 +19,31 @@ void declare_threads(Options& options, std::optional<std::int64_t>& slot);
 int thread_count(std::optional<std::int64_t> given);
 int thread_count(std::int64_t given);
 
+// A checkpoint's model, with its towers if it has them.
+class LoadedModel {
+ public:
+  explicit LoadedModel(ForCausalLM model) : text_(std::move(model)) {}
+  explicit LoadedModel(const ForConditionalGeneration& model)
+      : text_(model.language_model()), whole_(model) {}
+
+  const ForCausalLM& text() const { return text_; }
+  // Throws: kUnsupported if there are media and no towers for them; as generate().
+  GenerateOutput generate(const std::vector<TokenId>& prompt, const MediaInputs& media,
+                          const GenerationConfig& config, const Tokenizer& tokenizer,
+                          const GenerateOptions& options) const;
+
+ private:
+  ForCausalLM text_;
+  std::optional<ForConditionalGeneration> whole_;
+};
+
 // Shows progress while it loads, and warnings, on standard error.
-// Throws: as ForCausalLM::from_pretrained.
-ForCausalLM load_model(const std::filesystem::path& model_dir, int threads);
+// Throws: as ForConditionalGeneration::from_pretrained.
+LoadedModel load_model(const std::filesystem::path& model_dir, int threads);
+ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads);
 
 // Random weights of this shape.
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads);
+ForConditionalGeneration make_synthetic_model(const Config& config, int threads);
 
 }  // namespace gemma3n::cli

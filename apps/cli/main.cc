@@ -21,6 +21,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
       {"run", "Answer one prompt.", declare_run},
       {"chat", "Hold a conversation.", declare_chat},
+      {"transcribe", "Write down what is said in sounds.", declare_transcribe},
       {"tokenize", "Turn text into token ids, or ids into text.", declare_tokenize},
       {"inspect", "List the tensors of a checkpoint and describe its architecture.",
        declare_inspect},
@@ -48,13 +49,15 @@ constexpr const char* kExitCodes = R"(Exit codes:
 constexpr const char* kExamples = R"(Examples:
   gemma3n run gemma-3n-E2B-it "Why is the sky blue?"
   gemma3n run gemma-3n-E2B-it --json --max-tokens 100 < question.txt
+  gemma3n run gemma-3n-E2B-it --image cat.jpg "What is in this picture?"
+  gemma3n transcribe gemma-3n-E2B-it speech.mp3
   gemma3n chat gemma-3n-E2B-it --system "Answer in French."
 )";
 
 std::string program_help() {
   std::vector<std::vector<std::string>> rows;
   for (const auto& command : commands()) rows.push_back({"  " + command.name, command.summary});
-  return "Runs Google's Gemma 3n language models on the CPU.\n"
+  return "Runs Google's Gemma 3n models on the CPU: text, pictures and sounds in, text out.\n"
          "Usage: gemma3n COMMAND [OPTIONS] ...\n\n"
          "Commands:\n" +
          format_table({Align::kLeft, Align::kLeft}, rows) +

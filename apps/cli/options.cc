@@ -97,6 +97,15 @@ void Options::positional(const std::string& name, std::optional<std::string>& sl
       impl_.app, name, [&slot](const std::string& text) { slot = text; }, help);
 }
 
+void Options::positional(const std::string& name, std::vector<std::string>& slot,
+                         const std::string& help) {
+  declare(
+      impl_.app, name, [&slot](const std::string& text) { slot.push_back(text); }, help)
+      ->expected(-1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->required();
+}
+
 void Options::flag(const std::string& names, bool& slot, const std::string& help) {
   impl_.app.add_flag(names, slot, help)->group(impl_.group);
 }

@@ -26,6 +26,8 @@ class Options {
   void positional(const std::string& name, std::string& slot, const std::string& help);
   void positional(const std::string& name, std::optional<std::string>& slot,
                   const std::string& help);
+  // One or more, the last of all.
+  void positional(const std::string& name, std::vector<std::string>& slot, const std::string& help);
   void flag(const std::string& names, bool& slot, const std::string& help);
   void add(const std::string& names, const std::string& value, std::optional<std::string>& slot,
            const std::string& help);

@@ -22,7 +22,7 @@ void Progress::update(double fraction) {
   if (percent == shown_percent_) return;
   shown_percent_ = percent;
   line_is_shown = true;
-  std::fprintf(stderr, "\r%s %3d%%", label_.c_str(), percent);
+  std::fprintf(stderr, "\r%s %3d%%\033[K", label_.c_str(), percent);
   std::fflush(stderr);
 }
 

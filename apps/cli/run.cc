@@ -1,6 +1,7 @@
 // gemma3n run MODEL [PROMPT]: one answer.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <memory>
@@ -8,11 +9,12 @@
 
 #include "answer.h"
 #include "commands.h"
-#include "gemma3n/chat.h"
+#include "gemma3n/processor.h"
 #include "generation_options.h"
 #include "input.h"
 #include "json.h"
 #include "loading.h"
+#include "media_options.h"
 #include "messages.h"
 #include "table.h"
 
@@ -29,6 +31,7 @@ struct Arguments {
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
   bool raw = false, json = false, timings = false;
+  MediaOptions media;
   GenerationOptions generation;
 };
 
@@ -53,29 +56,59 @@ double decode_tokens_per_second(const GenerateOutput& output) {
   return per_second(steps, output.decode_seconds);
 }
 
+// Media can stand alone; then a terminal is not waited for.
 std::string read_prompt(const Arguments& arguments) {
   const bool is_argument = arguments.prompt && *arguments.prompt != "-";
+  const bool has_media = !arguments.media.images.empty() || !arguments.media.sounds.empty();
+  const bool plays_input = std::ranges::count(arguments.media.sounds, "-") > 0;
+  if (plays_input && arguments.prompt == "-") {
+    fail(ErrorCode::kInvalidArgument, "standard input is either the prompt or --audio -, not both");
+  }
+  if (!arguments.prompt && has_media && (plays_input || standard_input_is_terminal())) return "";
   std::string prompt = text_or_standard_input(arguments.prompt);
   if (!is_argument && prompt.ends_with('\n')) {
     prompt.pop_back();
     if (prompt.ends_with('\r')) prompt.pop_back();
   }
-  if (prompt.empty()) {
+  if (prompt.empty() && !has_media) {
     fail(ErrorCode::kInvalidArgument,
          "the prompt is empty; give it as an argument or on standard input");
   }
   return prompt;
 }
 
-std::vector<TokenId> prompt_ids(const Arguments& arguments, const std::string& prompt,
-                                const Tokenizer& tokenizer) {
-  if (arguments.raw) return tokenizer.encode(prompt);
+// Without a template: the prompt says where the media stand, or they stand in front of it.
+ProcessorOutput process_raw(const Processor& processor, const std::vector<Part>& media,
+                            const std::string& prompt) {
+  ProcessorInputs inputs;
+  std::string in_front;
+  const auto place = [&](const char* name) {
+    const auto token = processor.tokenizer().named_token(name);
+    if (token && prompt.find(*token) == std::string::npos) in_front += *token;
+  };
+  inputs.images.emplace_back();
+  for (const auto& part : media) {
+    if (part.image) {
+      inputs.images.front().push_back(part.image);
+      place("image_token");
+    }
+    if (part.audio) {
+      inputs.audio.push_back(part.audio);
+      place("audio_token");
+    }
+  }
+  inputs.text = {in_front + prompt};
+  return processor(inputs);
+}
+
+ProcessorOutput process(const Arguments& arguments, const Processor& processor,
+                        std::vector<Part> parts, const std::string& prompt) {
+  if (arguments.raw) return process_raw(processor, parts, prompt);
   std::vector<Message> messages;
   if (arguments.system) messages.push_back(text_message("system", *arguments.system));
-  messages.push_back(text_message("user", prompt));
-  const auto chat_template = ChatTemplate::from_pretrained(arguments.model);
-  // The template writes <bos> itself.
-  return tokenizer.encode(chat_template.render(messages, {.add_generation_prompt = true}), false);
+  if (!prompt.empty()) parts.push_back(text_part(prompt));
+  messages.push_back({"user", std::move(parts)});
+  return processor.apply_chat_template(messages, {.add_generation_prompt = true});
 }
 
 std::size_t peak_resident_bytes() {
@@ -107,6 +140,7 @@ std::string json_report(const Arguments& arguments, const GenerationConfig& conf
   json.key("timings").begin_object();
   json.member("load_seconds", timings.load_seconds)
       .member("first_token_seconds", timings.first_token_seconds)
+      .member("encode_seconds", output.encode_seconds)
       .member("prefill_seconds", output.prefill_seconds)
       .member("decode_seconds", output.decode_seconds)
       .member("prefill_tokens_per_second", per_second(output.prompt_tokens, output.prefill_seconds))
@@ -117,7 +151,9 @@ std::string json_report(const Arguments& arguments, const GenerationConfig& conf
 }
 
 std::string timings_line(const GenerateOutput& output, const Timings& timings) {
-  return "load " + fixed(timings.load_seconds, 2) + " s; prompt " +
+  const std::string encoding =
+      output.encode_seconds > 0 ? "; media " + fixed(output.encode_seconds, 2) + " s" : "";
+  return "load " + fixed(timings.load_seconds, 2) + " s" + encoding + "; prompt " +
          std::to_string(output.prompt_tokens) + " tokens, " +
          fixed(per_second(output.prompt_tokens, output.prefill_seconds), 1) + "/s; answer " +
          std::to_string(output.generated_tokens) + " tokens, " +
@@ -144,10 +180,12 @@ int run(const Arguments& arguments, Output& out) {
     fail(ErrorCode::kInvalidArgument, "--system needs the chat template, which --raw leaves out");
   }
   const std::string prompt = read_prompt(arguments);
-  const auto tokenizer = Tokenizer::from_pretrained(arguments.model);
-  const auto config = generation_config(
-      arguments.generation, GenerationConfig::from_pretrained(arguments.model), tokenizer);
-  auto ids = prompt_ids(arguments, prompt, tokenizer);
+  const auto processor = Processor::from_pretrained(arguments.model);
+  const auto config =
+      generation_config(arguments.generation, GenerationConfig::from_pretrained(arguments.model),
+                        processor.tokenizer());
+  auto inputs = process(arguments, processor,
+                        load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
 
   const auto model = load_model(arguments.model, thread_count(arguments.threads));
   Timings timings = {.load_seconds = seconds_since(start)};
@@ -155,15 +193,15 @@ int run(const Arguments& arguments, Output& out) {
   const bool streams = !arguments.json && config.num_return_sequences == 1;
   const AnswerRequest request = {
       .model = model,
-      .tokenizer = tokenizer,
-      .prompt = std::move(ids),
+      .tokenizer = processor.tokenizer(),
+      .prompt = std::move(inputs.input_ids.front()),
+      .media = std::move(inputs.media),
       .config = config,
-      .past_key_values = nullptr,
       .on_prompt_read = [&] { timings.first_token_seconds = seconds_since(start); }};
   const auto output = make_answer(request, streams ? &out : nullptr);
 
   if (arguments.json) {
-    out.write(json_report(arguments, config, model.threads(), output, timings));
+    out.write(json_report(arguments, config, model.text().threads(), output, timings));
   } else {
     finish_text(output, out);
   }
@@ -176,15 +214,25 @@ constexpr const char* kFooter = R"(
 The prompt is put into the checkpoint's own chat template, unless --raw is given. From standard
 input, one final line feed is dropped. A prompt that begins with "-" needs "--" before it.
 
+Pictures come first, then sounds, then the text; media alone are a prompt, too. With --raw, the
+prompt may say where they stand, with the checkpoint's tokens (<image_soft_token>,
+<audio_soft_token>). Pictures: JPEG, PNG, WebP, GIF, BMP. Sounds: WAV, FLAC, Ogg Vorbis, Opus, MP3;
+on standard input also raw samples, 16 bits, little-endian, mono, 16 kHz. URLs are fetched within
+10 s and 20 MB, and not from this machine or private networks unless --allow-private-urls is given.
+
 Ctrl-C ends the answer: what there is of it is printed, and the exit code is 130.
 
 --json prints one object when the answer is complete:
   model, text, finish_reason ("eos", "stop_string", "length", "cancelled"),
   prompt_tokens, generated_tokens, sequences (text, finish_reason, token_ids of each),
-  seed (if sampled), timings (seconds and tokens per second), threads, peak_resident_bytes
+  seed (if sampled), timings (seconds and tokens per second; encode_seconds is for pictures and
+  sounds), threads, peak_resident_bytes
 
 Examples:
   gemma3n run gemma-3n-E2B-it "Name three rivers." --greedy
+  gemma3n run gemma-3n-E2B-it --image a.jpg --image b.png "Which is cuter?"
+  gemma3n run gemma-3n-E2B-it --audio speech.flac "Transcribe this."
+  arecord -f S16_LE -r 16000 -d 5 | gemma3n run gemma-3n-E2B-it --audio -
   git diff | gemma3n run gemma-3n-E2B-it - --system "Write a commit message."
   gemma3n run gemma-3n-E2B --raw "Once upon a time" --temperature 0.8 --top-p 0.9 --seed 7
 )";
@@ -201,6 +249,7 @@ Runner declare_run(Options& options) {
   options.flag("--json", arguments->json, "print one JSON object instead of text");
   options.flag("--timings", arguments->timings, "tell the speed on standard error");
   declare_threads(options, arguments->threads);
+  declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   declare_num_return_sequences(options, arguments->generation);
   options.footer(kFooter);

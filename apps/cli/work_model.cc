@@ -88,6 +88,49 @@ double decode_cache_values(const TextConfig& config, std::int64_t context_tokens
   return 2 * d.K * d.E * keys;
 }
 
+std::optional<double> vision_multiply_adds(const VisionConfig& config, std::int64_t size) {
+  constexpr std::int64_t kCountedSize = 768;
+  constexpr double kCounted = 436e9;
+  const bool is_published = config.model_args_json == "null" || config.model_args_json == "{}";
+  if (size != kCountedSize || !is_published) return std::nullopt;
+  return kCounted;
+}
+
+double audio_multiply_adds(const AudioConfig& config, std::int64_t seconds) {
+  constexpr double kFramesPerSecond = 100;
+  // Of D x D: queries, keys, values and output; two feed-forwards of 4 D, up and down; the light
+  // convolution's gated entry and its exit.
+  constexpr double kSquares = 4 + 2 * (4 + 4) + (2 + 1);
+  double frames = static_cast<double>(seconds) * kFramesPerSecond;
+  double bins = static_cast<double>(config.input_feat_size), channels = 1, total = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto& stride = config.sscp_conv_stride_size[i];
+    const auto& kernel = config.sscp_conv_kernel_size[i];
+    frames /= static_cast<double>(stride[0]);
+    bins /= static_cast<double>(stride[1]);
+    const auto out = static_cast<double>(config.sscp_conv_channel_size[i]);
+    total += frames * bins * out * channels * static_cast<double>(kernel[0] * kernel[1]);
+    channels = out;
+  }
+  const auto D = static_cast<double>(config.hidden_size);
+  const auto keys =
+      static_cast<double>(config.conf_attention_chunk_size + config.conf_attention_context_left -
+                          1 + config.conf_attention_context_right);
+  total += frames * bins * channels * D;
+  const double layer = kSquares * D * D + 2 * keys * D;
+  return total + frames * layer * static_cast<double>(config.conf_num_hidden_layers);
+}
+
+Config published_towers() {
+  Config config;
+  TextConfig& text = config.text_config;
+  text.num_hidden_layers = 5;  // four sliding and a full one
+  text.num_kv_shared_layers = 0;
+  text.intermediate_size.assign(5, 64);
+  text.derive_defaults();
+  return config;
+}
+
 TextConfig published_config(std::string_view name) {
   TextConfig config;  // the defaults are those of E4B
   if (name == "e2b") {

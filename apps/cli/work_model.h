@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "gemma3n/config.h"
@@ -26,6 +27,15 @@ double decode_weights(const TextConfig& config);
 // Numbers (not bytes) of the key/value cache that a decode step reads, with `context_tokens` before
 // the new one.
 double decode_cache_values(const TextConfig& config, std::int64_t context_tokens);
+
+// Multiply-adds of the vision tower for a picture of `size` x `size` pixels: counted for the
+// published width and 768 pixels only.
+std::optional<double> vision_multiply_adds(const VisionConfig& config, std::int64_t size);
+// Multiply-adds of the audio tower for a clip with sound from beginning to end.
+double audio_multiply_adds(const AudioConfig& config, std::int64_t seconds);
+
+// The published towers, with a text model that is as small as can be.
+Config published_towers();
 
 // The published models: "e2b" or "e4b".   Throws: kInvalidArgument for another name.
 TextConfig published_config(std::string_view name);

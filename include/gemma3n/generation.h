@@ -73,8 +73,9 @@ struct GenerateOptions {
   // Called during prefill with the share of the prompts done, 0 to 1. Return false to cancel.
   // Prompts are then read in chunks of 256 tokens unless prefill_chunk_size says otherwise.
   std::function<bool(double)> on_prefill;
-  // Called while pictures and sounds are encoded, with the share done, 0 to 1.
-  std::function<void(double)> on_encode;
+  // Called while pictures and sounds are encoded, with the share done, 0 to 1. Return false to
+  // cancel.
+  std::function<bool(double)> on_encode;
   // Called with all ids so far and the logits [V]; may change the logits. Runs after the built-in
   // processors, before temperature, as in transformers.
   std::vector<std::function<void(std::span<const TokenId>, std::span<float>)>> logits_processors;
@@ -93,13 +94,14 @@ struct GenerateOutput {
   // One [B * num_return_sequences, V] f32 per step, if asked for.
   // Differs: rows of finished sequences are 0; HF goes on computing them from padding.
   std::vector<Tensor> scores, logits;
-  // Holds all tokens of each sequence but its last; after a cancelled prefill, what was read of the
-  // prompts. The cache that was given, unless num_return_sequences > 1.
+  // Holds all tokens of each sequence but its last; after a cancelled prefill or encoding, what was
+  // read of the prompts. The cache that was given, unless num_return_sequences > 1.
   std::shared_ptr<Cache> past_key_values;
   std::size_t prompt_tokens = 0;     // of the B prompts
   std::size_t cached_tokens = 0;     // of these, the ones past_key_values already held
   std::size_t generated_tokens = 0;  // new tokens of all sequences
-  double prefill_seconds = 0, decode_seconds = 0;  // wall clock
+  double encode_seconds = 0;         // of pictures and sounds; this and the next two are wall clock
+  double prefill_seconds = 0, decode_seconds = 0;
 
   // [B * num_return_sequences, longest] i64, right-padded with pad_token_id (or the first end
   // token). Differs: HF also pads prompts of unequal length, on the left. Throws: kInvalidArgument

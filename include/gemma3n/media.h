@@ -57,4 +57,14 @@ AudioClip decode_audio(std::span<const std::byte> bytes, int sample_rate_hz = 16
 // Mono samples at another rate.
 AudioClip resample(const AudioClip& clip, int sample_rate_hz);
 
+struct AudioSegment {
+  double start_seconds = 0;  // in the clip it was cut from
+  AudioClip clip;
+};
+// Consecutive segments of at most `max_seconds`, for models that hear no longer clips. Each is cut
+// in the quietest fifth of a second of its last quarter. A clip that is short enough is one
+// segment, an empty one is none.
+// Throws: kInvalidArgument for max_seconds below 1, or a clip without a sample rate.
+std::vector<AudioSegment> split_audio(const AudioClip& clip, double max_seconds = 30.0);
+
 }  // namespace gemma3n

@@ -157,6 +157,9 @@ class ForConditionalGeneration {
   // Throws: as TextModel::from_pretrained; kNotFound for a checkpoint without towers.
   static ForConditionalGeneration from_pretrained(const std::filesystem::path& model_dir,
                                                   const LoadOptions& options = {});
+  // As ForCausalLM::synthetic.
+  static ForConditionalGeneration synthetic(const Config& config, std::uint64_t seed,
+                                            const LoadOptions& options = {});
 
   // Soft tokens of the media stand where input_ids has image_token_id and audio_token_id; other
   // ids of a medium's vocabulary have that medium's embedding. A clip takes
@@ -193,11 +196,13 @@ struct TensorInfo {
   std::string dtype;  // as in the file: "BF16", "F32", ...
   std::vector<std::int64_t> shape;
   std::string file;  // relative to the model directory
-  bool used = false;
+  bool used = false;           // by the text model or a tower
+  bool of_text_model = false;  // used by the text model
 };
 struct CheckpointInfo {
   std::vector<TensorInfo> tensors;
   std::string architecture;  // "Gemma3nForConditionalGeneration", ...
+  bool has_towers = false;   // can be loaded as ForConditionalGeneration
   TextConfig text_config;
   std::int64_t total_parameters = 0;      // of all tensors in the files
   std::int64_t text_parameters = 0;       // of the tensors the text model uses

@@ -1,5 +1,6 @@
 // generate(): the generation loop over a real model and its cache.
 #include <algorithm>
+#include <chrono>
 
 #include "generation/language_model.h"
 #include "model/multimodal.h"
@@ -87,6 +88,27 @@ GenerateOutput generate_placed(const ForCausalLM& model,
   return out;
 }
 
+// Leaves a tower when on_encode says so.
+struct EncodingCancelled {};
+
+// What a call gives that ended before anything was read.
+GenerateOutput cancelled_output(const ForCausalLM& model,
+                                const std::vector<std::vector<TokenId>>& prompts,
+                                const GenerationConfig& config, const GenerateOptions& options) {
+  GenerateOutput out;
+  out.past_key_values = options.past_key_values;
+  if (!out.past_key_values) out.past_key_values = make_cache(model, prompts, config);
+  for (const auto& prompt : prompts) {
+    out.prompt_tokens += prompt.size();
+    out.sequences.insert(out.sequences.end(), static_cast<std::size_t>(config.num_return_sequences),
+                         prompt);
+  }
+  out.new_tokens.resize(out.sequences.size());
+  out.text.resize(out.sequences.size());
+  out.finish_reasons.assign(out.sequences.size(), FinishReason::kCancelled);
+  return out;
+}
+
 }  // namespace
 
 GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
@@ -107,9 +129,20 @@ GenerateOutput generate(const ForConditionalGeneration& model,
   // Before anything is encoded.
   check_request(prompts, config, static_cast<std::size_t>(text.vocab_size),
                 text.max_position_embeddings, tokenizer);
-  const EncodedMedia encoded = encode_media(*model.impl(), media, options.on_encode);
-  return generate_placed(language_model, prompts, place_media(model.config(), prompts, encoded),
-                         config, tokenizer, options);
+  const auto start = std::chrono::steady_clock::now();
+  EncodedMedia encoded;
+  try {
+    encoded = encode_media(*model.impl(), media, [&](double share) {
+      if (options.on_encode && !options.on_encode(share)) throw EncodingCancelled();
+    });
+  } catch (const EncodingCancelled&) {
+    return cancelled_output(language_model, prompts, config, options);
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  auto out = generate_placed(language_model, prompts, place_media(model.config(), prompts, encoded),
+                             config, tokenizer, options);
+  if (media) out.encode_seconds = seconds.count();
+  return out;
 }
 
 std::string_view finish_reason_name(FinishReason reason) {

@@ -130,6 +130,14 @@ class RandomBinder : public TensorBinder {
   std::vector<float> noise_;
 };
 
+// Whether the checkpoint is of the whole model, and not only described as such in config.json.
+bool stores_towers(const Checkpoint& checkpoint) {
+  return std::ranges::any_of(checkpoint.tensors(), [](const CheckpointTensor& tensor) {
+    return tensor.name().starts_with("model.vision_tower.") ||
+           tensor.name().starts_with("model.audio_tower.");
+  });
+}
+
 std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::path& model_dir,
                                                   const Checkpoint& checkpoint) {
   if (text_prefix(checkpoint) != kWholeModelPrefix + std::string("language_model.")) {
@@ -164,8 +172,10 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
   return model;
 }
 
-std::shared_ptr<const ModelImpl> synthetic_model(const TextConfig& config, std::uint64_t seed,
-                                                 const LoadOptions& options) {
+namespace {
+
+std::shared_ptr<ModelImpl> random_text_model(const TextConfig& config, std::uint64_t seed,
+                                             const LoadOptions& options) {
   auto model = std::make_shared<ModelImpl>(thread_count(options));
   model->config = config;
   model->config.derive_defaults();
@@ -173,6 +183,24 @@ std::shared_ptr<const ModelImpl> synthetic_model(const TextConfig& config, std::
   RandomBinder binder(seed, model->extra);
   bind(binder, model->decoder, model->config);
   prepare(*model, false, options);
+  return model;
+}
+
+}  // namespace
+
+std::shared_ptr<const ModelImpl> synthetic_model(const TextConfig& config, std::uint64_t seed,
+                                                 const LoadOptions& options) {
+  return random_text_model(config, seed, options);
+}
+
+std::shared_ptr<const ModelImpl> synthetic_model(const Config& config, std::uint64_t seed,
+                                                 const LoadOptions& options) {
+  config.validate();
+  auto model = random_text_model(config.text_config, seed, options);
+  auto multimodal = std::make_unique<Multimodal>();
+  RandomBinder binder(seed + 1, model->extra);
+  bind(binder, *multimodal, config);
+  model->multimodal = std::move(multimodal);
   return model;
 }
 
@@ -184,6 +212,12 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir) {
   CheckpointBinder binder(checkpoint, prefix);
   Decoder decoder;
   bind(binder, decoder, info.text_config);
+  CheckpointBinder tower_binder(checkpoint, kWholeModelPrefix);
+  info.has_towers = stores_towers(checkpoint);
+  if (info.has_towers) {
+    Multimodal multimodal;
+    bind(tower_binder, multimodal, Config::from_pretrained(model_dir));
+  }
   info.architecture = prefix == "model.language_model." ? "Gemma3nForConditionalGeneration"
                       : prefix == "model."              ? "Gemma3nForCausalLM"
                                                         : "Gemma3nTextModel";
@@ -193,14 +227,15 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir) {
     row.dtype = name(tensor.entry->dtype);
     row.shape = tensor.entry->shape;
     row.file = tensor.file_name();
-    row.used = binder.is_used(row.name);
+    row.of_text_model = binder.is_used(row.name);
+    row.used = row.of_text_model || tower_binder.is_used(row.name);
     std::int64_t parameters = 1;
     for (const std::int64_t dim : row.shape) parameters *= dim;
     info.total_parameters += parameters;
-    if (row.used) info.text_parameters += parameters;
+    if (row.of_text_model) info.text_parameters += parameters;
     const bool is_table = row.name == prefix + "embed_tokens.weight" ||
                           row.name == prefix + "embed_tokens_per_layer.weight";
-    if (row.used && !is_table) info.effective_parameters += parameters;
+    if (row.of_text_model && !is_table) info.effective_parameters += parameters;
     info.tensors.push_back(std::move(row));
   }
   return info;

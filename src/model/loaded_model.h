@@ -61,6 +61,8 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
                                             LoadedParts parts = LoadedParts::kText);
 std::shared_ptr<const ModelImpl> synthetic_model(const TextConfig& config, std::uint64_t seed,
                                                  const LoadOptions& options);
+std::shared_ptr<const ModelImpl> synthetic_model(const Config& config, std::uint64_t seed,
+                                                 const LoadOptions& options);
 
 // Runs a batch in passes of at most KvCache::kMaxPassRows rows; sink(first row, rows, output) sees
 // each while its views live.

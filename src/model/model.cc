@@ -440,6 +440,12 @@ ForConditionalGeneration ForConditionalGeneration::from_pretrained(
   return ForConditionalGeneration(load_model(model_dir, options, LoadedParts::kAll));
 }
 
+ForConditionalGeneration ForConditionalGeneration::synthetic(const Config& config,
+                                                             std::uint64_t seed,
+                                                             const LoadOptions& options) {
+  return ForConditionalGeneration(synthetic_model(config, seed, options));
+}
+
 CausalLMOutputs ForConditionalGeneration::forward(const MultimodalInputs& inputs) const {
   if (inputs.media && !inputs.input_ids) {
     fail(ErrorCode::kUnsupported, "pixel_values, input_features: expected together with input_ids,",

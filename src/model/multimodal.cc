@@ -70,7 +70,7 @@ View<float> channels_last(Ops& op, View<const float> pixels) {
 }  // namespace
 
 View<float> Multimodal::image_features(Ops& op, View<const float> pixels,
-                                       const std::function<void(double)>& on_progress) const {
+                                       const Progress& on_progress) const {
   const Index tokens = vision_tower.msfa.resolution * vision_tower.msfa.resolution;
   if (tokens != config.vision_soft_tokens_per_image) {
     fail(ErrorCode::kInvalidArgument, "vision_soft_tokens_per_image: expected ", tokens,
@@ -82,14 +82,16 @@ View<float> Multimodal::image_features(Ops& op, View<const float> pixels,
 }
 
 Multimodal::AudioFeatures Multimodal::audio_features(Ops& op, View<const float> mel,
-                                                     std::span<const bool> is_sound) const {
-  const auto out = audio_tower.forward(op, mel, is_sound);
+                                                     std::span<const bool> is_sound,
+                                                     const Progress& on_progress) const {
+  const auto out = audio_tower.forward(op, mel, is_sound, on_progress);
   return {embed_audio.soft(op, out.encodings), out.is_padding};
 }
 
 View<float> Multimodal::audio_prompt_rows(Ops& op, View<const float> mel,
-                                          std::span<const bool> is_sound) const {
-  const AudioFeatures features = audio_features(op, mel, is_sound);
+                                          std::span<const bool> is_sound,
+                                          const Progress& on_progress) const {
+  const AudioFeatures features = audio_features(op, mel, is_sound, on_progress);
   const Index tokens = features.rows.shape()[0], all = config.audio_soft_tokens_per_image;
   if (tokens > all) {
     fail(ErrorCode::kInvalidArgument, "input_features: expected clips of at most ", all,
@@ -178,7 +180,7 @@ class ContentKey {
 
 class MediaEncoder {
  public:
-  MediaEncoder(const ModelImpl& model, std::function<void(double)> on_progress)
+  MediaEncoder(const ModelImpl& model, Progress on_progress)
       : model_(model), media_(*model.multimodal), on_progress_(std::move(on_progress)) {}
 
   EncodedMedia run(const MediaInputs& media) {
@@ -208,9 +210,7 @@ class MediaEncoder {
     key.add(size, sizeof size);
     key.add(first, static_cast<std::size_t>(3 * H * W) * sizeof(float));
     return encode(key, [&](Ops& op) {
-      return media_.image_features(op, View<const float>(first, {3, H, W}), [&](double share) {
-        if (on_progress_) on_progress_((done_ + share) / total_);
-      });
+      return media_.image_features(op, View<const float>(first, {3, H, W}), part_progress());
     });
   }
 
@@ -224,8 +224,15 @@ class MediaEncoder {
     key.add(mask, static_cast<std::size_t>(T));
     return encode(key, [&](Ops& op) {
       return media_.audio_prompt_rows(op, View<const float>(mel, {T, F}),
-                                      {mask, static_cast<std::size_t>(T)});
+                                      {mask, static_cast<std::size_t>(T)}, part_progress());
     });
+  }
+
+  // Of one medium, as a share of all.
+  Progress part_progress() {
+    return [this](double share) {
+      if (on_progress_) on_progress_((done_ + share) / total_);
+    };
   }
 
   template <typename Compute>
@@ -249,7 +256,7 @@ class MediaEncoder {
 
   const ModelImpl& model_;
   const Multimodal& media_;
-  std::function<void(double)> on_progress_;
+  Progress on_progress_;
   double done_ = 0.0, total_ = 0.0;
 };
 
@@ -279,7 +286,7 @@ class SoftTokenRows {
 }  // namespace
 
 EncodedMedia encode_media(const ModelImpl& model, const MediaInputs& media,
-                          const std::function<void(double)>& on_progress) {
+                          const Progress& on_progress) {
   if (!media) return {};
   check(model.multimodal != nullptr, "media go to a model with towers");
   return MediaEncoder(model, on_progress).run(media);

@@ -21,6 +21,9 @@ namespace gemma3n {
 
 struct ModelImpl;
 
+// Called with the share of the work that is done, about. May throw, to end the work.
+using Progress = std::function<void(double)>;
+
 // One picture or clip in text space: [tokens, D], ready to stand in a prompt.
 using SoftTokens = std::shared_ptr<const std::vector<float>>;
 
@@ -59,21 +62,21 @@ struct Multimodal {
   // Rows of one picture.   pixels: [3, H, W], returns [vision_soft_tokens_per_image, D].
   // Ref: HF Gemma3nModel.get_image_features
   View<float> image_features(Ops& op, View<const float> pixels,
-                             const std::function<void(double)>& on_progress = {}) const;
+                             const Progress& on_progress = {}) const;
 
   struct AudioFeatures {
     View<float> rows;                  // [tokens, D]
     std::span<const bool> is_padding;  // [tokens]
   };
   // Rows of one clip.   mel: [T, F], is_sound: [T]. Ref: HF Gemma3nModel.get_audio_features
-  AudioFeatures audio_features(Ops& op, View<const float> mel,
-                               std::span<const bool> is_sound) const;
+  AudioFeatures audio_features(Ops& op, View<const float> mel, std::span<const bool> is_sound,
+                               const Progress& on_progress = {}) const;
 
   // The same with padding's own embedding where there is no sound, and up to the number of rows
   // that each clip takes in a prompt.   returns [audio_soft_tokens_per_image, D].
   // Throws: kInvalidArgument for a clip with more tokens than that.
-  View<float> audio_prompt_rows(Ops& op, View<const float> mel,
-                                std::span<const bool> is_sound) const;
+  View<float> audio_prompt_rows(Ops& op, View<const float> mel, std::span<const bool> is_sound,
+                                const Progress& on_progress = {}) const;
 
   // Gives rows with a token of a medium's vocabulary that medium's embedding of it; rows that
   // already have an embedding keep it. The embeddings live in the arena.
@@ -93,7 +96,7 @@ struct EncodedMedia {
 };
 // Throws: kInvalidArgument for shapes that do not fit the model.
 EncodedMedia encode_media(const ModelImpl& model, const MediaInputs& media,
-                          const std::function<void(double)>& on_progress = {});
+                          const Progress& on_progress = {});
 
 // For each of `ids` the embedding of the soft token that stands there, or null. Soft tokens take
 // the places of image_token_id and audio_token_id in order.

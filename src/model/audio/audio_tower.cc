@@ -24,7 +24,8 @@ Index AudioTower::tokens(Index T) const {
 }
 
 AudioTower::Output AudioTower::forward(Ops& op, View<const float> mel,
-                                       std::span<const bool> is_sound) const {
+                                       std::span<const bool> is_sound,
+                                       const std::function<void(double)>& on_progress) const {
   const Index T = dims<2>(mel)[0];
   expect(mel, {T, mel_bins}, "audio features");
   check(static_cast<Index>(is_sound.size()) == T, "one flag per frame");
@@ -50,7 +51,7 @@ AudioTower::Output AudioTower::forward(Ops& op, View<const float> mel,
   const auto entry = subsample_conv_projection.forward(op, mel, sound.back() + 1);
   const auto x =
       select_rows(op, entry, [&](Index t) { return std::ranges::binary_search(sound, t); });
-  const auto encoded = encode(op, x, sound);
+  const auto encoded = encode(op, x, sound, on_progress);
   Index row = 0;
   for (const Index t : sound) {
     if (t % reduction != 0) continue;
@@ -60,10 +61,14 @@ AudioTower::Output AudioTower::forward(Ops& op, View<const float> mel,
   return out;
 }
 
-View<float> AudioTower::encode(Ops& op, View<float> x, std::span<const Index> times) const {
+View<float> AudioTower::encode(Ops& op, View<float> x, std::span<const Index> times,
+                               const std::function<void(double)>& on_progress) const {
   for (std::size_t i = 0; i + 1 < conformer.size(); ++i) {
     conformer[i].mix(op, x, times);
     conformer[i].finish(op, x);
+    if (on_progress) {
+      on_progress(static_cast<double>(i + 1) / static_cast<double>(conformer.size()));
+    }
   }
   // After the last mixing, only frames that become tokens matter.
   conformer.back().mix(op, x, times);

@@ -202,12 +202,39 @@ TEST(Multimodal, AConversationGoesOnFromItsCache) {
   rows[0].insert(rows[0].end(), {5, 9, 7});
   GenerateOptions options;
   int encodings = 0;
-  options.on_encode = [&](double share) { encodings += share < 1.0; };
+  options.on_encode = [&](double share) {
+    encodings += share < 1.0;
+    return true;
+  };
   const auto fresh = generate(m.model, rows, media, greedy(6), nullptr, options);
   options.past_key_values = first.past_key_values;
   EXPECT_EQ(generate(m.model, rows, media, greedy(6), nullptr, options).new_tokens,
             fresh.new_tokens);
   EXPECT_EQ(encodings, 0) << "the picture was encoded again";
+}
+
+TEST(Multimodal, EncodingCanBeCancelled) {
+  const Model m(stored_models().cases()[3]);
+  const json& call = m.call("picture and clip");
+  const Rows rows = call["rows"];
+  GenerateOptions options;
+  double last = -1;
+  options.on_encode = [&](double share) {
+    EXPECT_GE(share, last);
+    last = share;
+    return share < 0.5;
+  };
+  const auto out = generate(m.model, rows, m.media(call), greedy(4), nullptr, options);
+  EXPECT_GE(last, 0.5);
+  EXPECT_LT(last, 1.0);
+  EXPECT_EQ(out.sequences, rows);
+  EXPECT_EQ(out.finish_reasons, std::vector<FinishReason>(rows.size(), FinishReason::kCancelled));
+  EXPECT_EQ(out.past_key_values->get_seq_length(), 0);
+  // What comes after is not affected.
+  options.on_encode = nullptr;
+  options.past_key_values = out.past_key_values;
+  EXPECT_EQ(generate(m.model, rows, m.media(call), greedy(4), nullptr, options).new_tokens,
+            generate(m.model, rows, m.media(call), greedy(4)).new_tokens);
 }
 
 TEST(Multimodal, FeaturesStandInForwardAsTheyAreReturned) {

@@ -1,0 +1,49 @@
+// Pictures and sounds on the command line.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gemma3n/processor.h"
+#include "options.h"
+
+namespace gemma3n::cli {
+
+// What to do with sound that is longer than a clip of the model: 30 s.
+enum class LongAudio {
+  kCut,    // take its beginning, with a warning, as transformers does without one
+  kSplit,  // several clips
+};
+
+struct MediaOptions {
+  std::vector<std::string> images, sounds;
+  std::optional<std::string> long_audio;
+  bool allow_private_urls = false;
+
+  MediaLimits limits() const;
+  // Throws: kInvalidArgument for another word than "cut" and "split".
+  LongAudio long_audio_mode() const;
+};
+
+void declare_media_options(Options& options, MediaOptions& slots);
+void declare_url_options(Options& options, MediaOptions& slots);
+
+// Of the sounds this checkpoint takes; 0 if it takes none.
+int sample_rate_hz(const Processor& processor);
+
+// All of one sound, at `rate_hz`. A source is a path, a URL, a data: URL, or "-": standard
+// input, a sound file or raw 16-bit little-endian mono samples at 16 kHz.
+// Throws: as load_audio; kInvalidArgument for a sound without samples; kUnsupported if the rate is
+// 0.
+AudioClip load_sound(const std::string& source, int rate_hz, const MediaLimits& limits);
+
+Part load_image_part(const std::string& source, const MediaLimits& limits);
+// One part for each clip.
+std::vector<Part> load_sound_parts(const std::string& source, LongAudio mode, int rate_hz,
+                                   const MediaLimits& limits);
+
+// The pictures, then the sounds, in the order in which they were given.
+std::vector<Part> load_media_parts(const MediaOptions& given, int rate_hz);
+
+}  // namespace gemma3n::cli
