@@ -40,7 +40,7 @@ class GrowingSamples {
   // All of them; nothing is left.
   std::vector<float> take() {
     std::vector<float> all;
-    all.reserve(size_);  // pages that are not written yet cost nothing
+    all.reserve(size_);
     while (!blocks_.empty()) {
       all.insert(all.end(), blocks_.front().begin(), blocks_.front().end());
       blocks_.pop_front();
@@ -49,7 +49,9 @@ class GrowingSamples {
   }
 
  private:
-  static constexpr std::size_t kBlock = 1u << 18;
+  // Larger than what an allocator keeps for itself when it is freed (glibc: 32 MiB), so that take()
+  // does not need the memory twice. Pages that are not written yet cost nothing.
+  static constexpr std::size_t kBlock = (36u << 20) / sizeof(float);
   std::size_t limit_, size_ = 0;
   std::deque<std::vector<float>> blocks_;
 };

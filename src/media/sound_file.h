@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "gemma3n/error.h"
@@ -18,8 +19,8 @@ class SoundFile {
   static constexpr int kMaxChannels = 32;
 
   // `bytes` must outlive this object.
-  // Throws: kCorruptData if it cannot be decoded as `format`; kInvalidArgument for a sample rate or
-  // a number of channels outside the limits.
+  // Throws: kCorruptData if it cannot be decoded as `format`; kUnsupported for other ways to store
+  // samples in it; kInvalidArgument for a sample rate or a number of channels outside the limits.
   SoundFile(std::span<const std::byte> bytes, AudioFormat format);
   ~SoundFile();
   SoundFile(const SoundFile&) = delete;
@@ -30,7 +31,7 @@ class SoundFile {
 
   // The next samples, channels averaged; empty at the end. Valid until the next call. What a header
   // says of the length plays no part: sound ends where decoding does.
-  // Throws: kCorruptData for damage, or samples that are not finite.
+  // Throws: kCorruptData for damage, or samples that are not finite; the message says where.
   std::span<const float> read_mono();
 
  private:
@@ -39,6 +40,8 @@ class SoundFile {
   int sample_rate_hz_ = 0;
   int channels_ = 0;
   std::int64_t frames_read_ = 0;
+  std::int64_t flac_total_ = 0;  // samples that the file says it has; 0: not known
+  std::string damage_;           // met, unless it was the end
   std::vector<float> interleaved_, mono_;
 };
 
