@@ -84,18 +84,20 @@ TEST_F(HostileSounds, VorbisCodebooksThatExpand) {
   EXPECT_EQ(files_, 12u);
 }
 
-// Encoders in use stay far below the limits on codebooks.
-TEST_F(HostileSounds, VorbisOfEveryRateAndNumberOfChannels) {
+// The encoder in use stays below the limits on codebooks.
+TEST_F(HostileSounds, VorbisOfEveryRateChannelsAndQuality) {
   for (const int rate : {8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000}) {
     for (const int channels : {1, 2, 3, 6, 8}) {
-      const std::string name = std::to_string(rate) + " Hz x " + std::to_string(channels);
-      const auto frames = static_cast<std::size_t>(rate / 10);
-      expect_samples(
-          name, written_sound(kVorbisFile, rate, channels, frames),
-          (frames * 16000 + static_cast<std::size_t>(rate) - 1) / static_cast<std::size_t>(rate));
+      for (const double compression : {0.0, 0.3, 0.6, 1.0}) {
+        const auto frames = static_cast<std::size_t>(rate / 50);
+        expect_samples(
+            std::to_string(rate) + " Hz x " + std::to_string(channels),
+            written_sound(kVorbisFile, rate, channels, frames, compression),
+            (frames * 16000 + static_cast<std::size_t>(rate) - 1) / static_cast<std::size_t>(rate));
+      }
     }
   }
-  EXPECT_EQ(files_, 45u);
+  EXPECT_EQ(files_, 180u);
 }
 
 TEST_F(HostileSounds, OggPagesThatAreDamaged) {

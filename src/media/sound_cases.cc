@@ -75,7 +75,8 @@ struct Written {
 
 }  // namespace
 
-std::string written_sound(int format, int rate_hz, int channels, std::size_t frames) {
+std::string written_sound(int format, int rate_hz, int channels, std::size_t frames,
+                          double compression) {
   Written out;
   SF_VIRTUAL_IO io = {Written::length, Written::seek, Written::read, Written::write, Written::tell};
   SF_INFO info = {};
@@ -87,7 +88,6 @@ std::string written_sound(int format, int rate_hz, int channels, std::size_t fra
     ADD_FAILURE() << sf_strerror(nullptr);
     return {};
   }
-  double compression = 1.0;  // the smallest files
   sf_command(file, SFC_SET_COMPRESSION_LEVEL, &compression, sizeof(compression));
   std::uint32_t noise = 1;
   std::vector<float> frame(static_cast<std::size_t>(channels));

@@ -17,8 +17,10 @@ std::string big_endian(std::uint64_t value, int bytes);
 std::string patched(std::string file, std::size_t at, const std::string& bytes);
 
 std::string sound_fixture(const std::string& name);
-// A tone with some noise, `frames` long, as libsndfile writes it.   format: SF_FORMAT_...
-std::string written_sound(int format, int rate_hz, int channels, std::size_t frames);
+// A tone with some noise, `frames` long, as libsndfile writes it.
+//   format: SF_FORMAT_...   compression: 0 (the best sound) to 1 (the smallest file)
+std::string written_sound(int format, int rate_hz, int channels, std::size_t frames,
+                          double compression = 1.0);
 
 // ---- WAV
 
