@@ -5,7 +5,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config python3 ca-certificates
        libsimdjson-dev nlohmann-json3-dev libcli11-dev libedit-dev
        libjpeg62-turbo-dev libpng-dev zlib1g-dev libwebp-dev libgif-dev libcurl4-openssl-dev
-       libsndfile1-dev libsoxr-dev)
+       libsndfile1-dev libmpg123-dev libsoxr-dev)
 test=(libgtest-dev clang-14 libclang-rt-14-dev g++-aarch64-linux-gnu)
 
 packages=("${build[@]}")

@@ -49,7 +49,9 @@ Image blend_over_white(std::span<const std::uint8_t> rgba, std::int64_t width, s
 
 // Sound as transformers' load_audio makes it: channels averaged, resampled to `sample_rate_hz` by
 // libsoxr HQ. WAV, FLAC, Ogg Vorbis, Opus, MP3. `source` as above.
-// Throws: as load_image.
+// Throws: as load_image; kCorruptData also for a sample that is not finite, by its number.
+// Differs: the reference lets NaN and infinities through, hears only the first link of chained Ogg
+// and the samples that a FLAC header counts, and passes over Ogg pages that are damaged or missing.
 AudioClip load_audio(const std::string& source, int sample_rate_hz = 16000,
                      const MediaLimits& limits = {});
 AudioClip decode_audio(std::span<const std::byte> bytes, int sample_rate_hz = 16000,

@@ -24,13 +24,14 @@ class GrowingSamples {
       fail(ErrorCode::kInvalidArgument, "expected at most ", limit_,
            " samples of sound, got more; cut the sound or raise max_audio_seconds");
     }
-    size_ += samples.size();
     while (!samples.empty()) {
-      if (blocks_.empty() || blocks_.back().size() == kBlock) {
-        blocks_.emplace_back().reserve(kBlock);
+      if (blocks_.empty() || blocks_.back().size() == blocks_.back().capacity()) {
+        blocks_.emplace_back().reserve(std::clamp(size_, kFirstBlock, kLargestBlock));
       }
-      const auto part = samples.first(std::min(samples.size(), kBlock - blocks_.back().size()));
-      blocks_.back().insert(blocks_.back().end(), part.begin(), part.end());
+      auto& block = blocks_.back();
+      const auto part = samples.first(std::min(samples.size(), block.capacity() - block.size()));
+      block.insert(block.end(), part.begin(), part.end());
+      size_ += part.size();
       samples = samples.subspan(part.size());
     }
   }
@@ -40,7 +41,7 @@ class GrowingSamples {
   // All of them; nothing is left.
   std::vector<float> take() {
     std::vector<float> all;
-    all.reserve(size_);  // pages that are not written yet cost nothing
+    all.reserve(size_);
     while (!blocks_.empty()) {
       all.insert(all.end(), blocks_.front().begin(), blocks_.front().end());
       blocks_.pop_front();
@@ -49,7 +50,10 @@ class GrowingSamples {
   }
 
  private:
-  static constexpr std::size_t kBlock = 1u << 18;
+  static constexpr std::size_t kFirstBlock = 16384;
+  // More than an allocator keeps for itself when it is freed (glibc: 32 MiB), so that take() does
+  // not need the memory twice.
+  static constexpr std::size_t kLargestBlock = (36u << 20) / sizeof(float);
   std::size_t limit_, size_ = 0;
   std::deque<std::vector<float>> blocks_;
 };

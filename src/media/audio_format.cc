@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "media/ogg.h"
+
 namespace gemma3n {
 namespace {
 
@@ -44,6 +46,7 @@ constexpr KnownFormat kRefused[] = {
     {0, "RF64", "RF64"},
     {0, "RIFX", "big-endian WAV"},
     {0, "riff", "Wave64"},
+    {8, "AVI ", "AVI"},
     {4, "ftyp", "MP4 or M4A"},
     {0, "\x1A\x45\xDF\xA3", "WebM or Matroska"},
     {0, "#!AMR", "AMR"},
@@ -51,10 +54,11 @@ constexpr KnownFormat kRefused[] = {
     {0, "wvpk", "WavPack"},
     {0, "MAC ", "Monkey's Audio"},
     {0, "ADIF", "AAC"},
+    {0, "FLV", "Flash video"},
     {0, "\x30\x26\xB2\x75", "WMA"},
 };
 
-// A frame's sync of eleven bits, and no reserved values. A layer of 0 would be an AAC stream.
+// A frame's sync of eleven bits, and no reserved values.
 bool is_mpeg_frame(Bytes file) {
   if (file.size() < 4 || byte_at(file, 0) != 0xFF || (byte_at(file, 1) & 0xE0u) != 0xE0u) {
     return false;
@@ -64,45 +68,26 @@ bool is_mpeg_frame(Bytes file) {
          (byte_at(file, 2) >> 2 & 3u) != 3;
 }
 
+// Frames of twelve bits of sync and a layer of 0.
+bool is_adts_frame(Bytes file) {
+  return file.size() >= 2 && byte_at(file, 0) == 0xFF && (byte_at(file, 1) & 0xF6u) == 0xF0u;
+}
+
+[[noreturn]] void refuse(std::string_view name) {
+  fail(ErrorCode::kUnsupported, "expected WAV, FLAC, Ogg Vorbis, Opus or MP3, got ", name);
+}
+
 AudioFormat format_of(Bytes file) {
   if (has(file, 0, "RIFF") && has(file, 8, "WAVE")) return AudioFormat::kWav;
   if (has(file, 0, "fLaC")) return AudioFormat::kFlac;
   if (has(file, 0, "OggS")) return AudioFormat::kOgg;
   if (is_mpeg_frame(file)) return AudioFormat::kMp3;
   for (const KnownFormat& known : kRefused) {
-    if (!has(file, known.at, known.magic)) continue;
-    fail(ErrorCode::kUnsupported, "expected WAV, FLAC, Ogg Vorbis, Opus or MP3, got ", known.name);
+    if (has(file, known.at, known.magic)) refuse(known.name);
   }
+  if (is_adts_frame(file)) refuse("AAC");
   fail(ErrorCode::kCorruptData,
        "expected a WAV, FLAC, Ogg Vorbis, Opus or MP3 file, got unknown bytes");
-}
-
-// A link starts with the first pages of its streams; so one of those behind another page starts the
-// next link. Ref: RFC 3533, 6: the Ogg page format.
-std::vector<Bytes> ogg_links(Bytes file) {
-  constexpr std::size_t kHeader = 27;
-  std::vector<std::size_t> starts = {0};
-  bool in_first_pages = true;
-  for (std::size_t at = 0; at + kHeader <= file.size() && has(file, at, "OggS");) {
-    const bool is_first = (byte_at(file, at + 5) & 2u) != 0;
-    if (is_first && !in_first_pages) starts.push_back(at);
-    in_first_pages = is_first;
-    const std::size_t segments = byte_at(file, at + 26);
-    std::size_t size = kHeader + segments;
-    if (at + size > file.size()) break;
-    for (std::size_t i = 0; i < segments; ++i) size += byte_at(file, at + kHeader + i);
-    at += size;
-    if (starts.size() > kMaxOggLinks) {
-      fail(ErrorCode::kCorruptData, "Ogg: expected at most ", kMaxOggLinks,
-           " streams one after the other, got more");
-    }
-  }
-  std::vector<Bytes> links;
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    const std::size_t end = i + 1 < starts.size() ? starts[i + 1] : file.size();
-    links.push_back(file.subspan(starts[i], end - starts[i]));
-  }
-  return links;
 }
 
 }  // namespace

@@ -13,15 +13,12 @@ enum class AudioFormat { kWav, kFlac, kOgg, kMp3 };
 
 struct AudioParts {
   AudioFormat format = AudioFormat::kWav;
-  // Each is a whole file. More than one only for chained Ogg: streams one after the other, of which
-  // decoders see the first.
-  std::vector<std::span<const std::byte>> files;
+  std::vector<std::span<const std::byte>> files;  // whole ones; several for chained Ogg
 };
 
 // Leaves out ID3v2 tags, which may stand before any format and be larger than a decoder skips.
 // Throws: kUnsupported naming the format if it is a known one that is not decoded (AIFF, MP4, ...);
-// kCorruptData if it is none, or an Ogg file of more than kMaxOggLinks parts.
-inline constexpr std::size_t kMaxOggLinks = 1024;
+// kCorruptData if it is none; as ogg_links.
 AudioParts split_audio(std::span<const std::byte> file);
 
 }  // namespace gemma3n

@@ -249,11 +249,6 @@ void read_runs(Bytes file, const Header& header, RunWriter& writer) {
   }
 }
 
-// Pixels that no run names have index 0.
-void fill(Image& image, const Rgb& colour) {
-  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = colour[i % 3];
-}
-
 }  // namespace
 
 StoredPicture decode_bmp(std::span<const std::byte> file, const MediaLimits& limits) {
@@ -269,7 +264,7 @@ StoredPicture decode_bmp(std::span<const std::byte> file, const MediaLimits& lim
   StoredPicture picture;
   picture.image = new_image("bmp", header.width, header.height, limits);
   if (is_rle) {
-    fill(picture.image, palette[0]);
+    fill(picture.image, palette[0]);  // pixels that no run names
     RunWriter writer{picture.image, header, palette};
     read_runs(file, header, writer);
   } else {

@@ -142,8 +142,7 @@ StoredPicture decode_gif(std::span<const std::byte> file, const MediaLimits& lim
   const auto table = colours(gif);
   const Rgb background = table[transparent >= 0 ? static_cast<std::size_t>(transparent) : 0];
   const bool is_covered = frame.Width == image.width && frame.Height == image.height;
-  for (std::size_t i = 0; !is_covered && i < image.rgb.size(); ++i)
-    image.rgb[i] = background[i % 3];
+  if (!is_covered) fill(image, background);
   read_frame(gif, table, image);
   return picture;
 }

@@ -322,21 +322,95 @@ TEST(Fetch, TheCanaryIsReachedWherePrivateAddressesAreAllowed) {
   EXPECT_EQ(canary.connections(), 5);
 }
 
+// The edges of every network that is not public, and their neighbours inside.
+std::vector<std::string> private_addresses() {
+  const std::pair<const char*, const char*> networks[] = {
+      {"0.0.0.0", "0.255.255.255"},
+      {"10.0.0.0", "10.255.255.255"},
+      {"100.64.0.0", "100.127.255.255"},
+      {"127.0.0.0", "127.255.255.255"},
+      {"169.254.0.0", "169.254.255.255"},
+      {"172.16.0.0", "172.31.255.255"},
+      {"192.0.0.0", "192.0.0.255"},
+      {"192.0.2.0", "192.0.2.255"},
+      {"192.88.99.0", "192.88.99.255"},
+      {"192.168.0.0", "192.168.255.255"},
+      {"198.18.0.0", "198.19.255.255"},
+      {"198.51.100.0", "198.51.100.255"},
+      {"203.0.113.0", "203.0.113.255"},
+      {"224.0.0.0", "239.255.255.255"},
+      {"240.0.0.0", "255.255.255.255"},
+      {"::", "::255.255.255.255"},
+      {"::ffff:127.0.0.0", "::ffff:127.255.255.255"},  // IPv4 in IPv6
+      {"::ffff:10.0.0.0", "::ffff:10.255.255.255"},
+      {"::ffff:0:7f00:0", "::ffff:0:7fff:ffff"},
+      {"64:ff9b::7f00:0", "64:ff9b::7fff:ffff"},  // NAT64
+      {"64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"},
+      {"2002:7f00::", "2002:7fff:ffff:ffff:ffff:ffff:ffff:ffff"},  // 6to4
+      {"2002:a00::", "2002:aff:ffff:ffff:ffff:ffff:ffff:ffff"},
+      {"2001::", "2001::ffff:ffff:ffff:ffff:ffff:ffff"},  // Teredo
+      {"2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"},
+      {"fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+      {"fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+      {"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+  };
+  std::vector<std::string> addresses;
+  const auto add = [&](const char* text, int step) {
+    const int family =
+        std::string_view(text).find(':') == std::string_view::npos ? AF_INET : AF_INET6;
+    std::uint8_t bytes[16];
+    EXPECT_EQ(::inet_pton(family, text, bytes), 1) << text;
+    std::uint8_t& last = bytes[family == AF_INET ? 3 : 15];
+    last = static_cast<std::uint8_t>(last + step);
+    char out[INET6_ADDRSTRLEN];
+    ::inet_ntop(family, bytes, out, sizeof(out));
+    addresses.push_back(family == AF_INET ? out : "[" + std::string(out) + "]");
+  };
+  for (const auto& [first, last] : networks) {
+    for (const int step : {0, 1}) add(first, step);
+    for (const int step : {-1, 0}) add(last, step);
+  }
+  return addresses;
+}
+
 TEST(Fetch, ANameThatChangesItsAddressReachesNothingPrivate) {
   Server canary([](const std::string&) { return ok("secret"); });
-  Server first([&](const std::string&) {
-    return found("http://rebind.example:" + std::to_string(canary.port()) + "/");
+  Server first([&](const std::string& path) {
+    return found("http://rebind" + path.substr(1) + ".example:" + std::to_string(canary.port()) +
+                 "/");
   });
   FetchHooks hooks = only(first);
-  // The second look-up of the same name gives private addresses, behind a harmless one or not.
-  for (const auto& later : std::vector<std::vector<std::string>>{
-           {"127.0.0.1"}, {"[::1]"}, {"[::ffff:127.0.0.1]"}, {"192.0.2.1", "127.0.0.1"}}) {
-    hooks.resolve = [&](const Url&, int hop) {
-      return hop == 0 ? std::vector<std::string>{"127.0.0.1"} : later;
-    };
-    expect_refused("http://rebind.example:" + std::to_string(first.port()) + "/", hooks);
+  int urls = 0;
+  // The second look-up of a name gives a private address, alone or behind another that is refused.
+  for (const std::string& address : private_addresses()) {
+    const std::string refused = address[0] == '[' ? "192.0.2.1" : "[2001:db8::1]";
+    for (const auto& later : {std::vector<std::string>{address}, {refused, address}}) {
+      hooks.resolve = [&](const Url&, int hop) {
+        return hop == 0 ? std::vector<std::string>{"127.0.0.1"} : later;
+      };
+      const std::string number = std::to_string(urls++);
+      expect_refused(
+          "http://rebind" + number + ".example:" + std::to_string(first.port()) + "/" + number,
+          hooks);
+    }
   }
-  EXPECT_EQ(first.connections(), 4);
+  EXPECT_GE(urls, 200);
+  EXPECT_EQ(first.connections(), urls);
+  EXPECT_EQ(canary.connections(), 0);
+}
+
+// As above, but the first look-up already lies.
+TEST(Fetch, ANameWithAPrivateAddressReachesNothing) {
+  Server canary([](const std::string&) { return ok("secret"); });
+  FetchHooks hooks;
+  int urls = 0;
+  for (const std::string& address : private_addresses()) {
+    hooks.resolve = [&](const Url&, int) { return std::vector<std::string>{address}; };
+    expect_refused("http://inside" + std::to_string(urls++) +
+                       ".example:" + std::to_string(canary.port()) + "/",
+                   hooks);
+  }
+  EXPECT_GE(urls, 100);
   EXPECT_EQ(canary.connections(), 0);
 }
 

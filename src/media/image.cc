@@ -58,6 +58,15 @@ Image new_image(const char* format, std::int64_t width, std::int64_t height,
   return {width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * width * height))};
 }
 
+void fill(Image& image, const std::array<std::uint8_t, 3>& colour) {
+  const auto row_bytes = static_cast<std::ptrdiff_t>(3 * image.width);
+  const auto first = image.rgb.begin();
+  for (auto out = first; out != first + row_bytes;) out = std::ranges::copy(colour, out).out;
+  for (auto out = first + row_bytes; out != image.rgb.end();) {
+    out = std::copy(first, first + row_bytes, out);
+  }
+}
+
 Image decode_image(std::span<const std::byte> bytes, const MediaLimits& limits) {
   if (bytes.size() > limits.max_file_bytes) {
     fail(ErrorCode::kInvalidArgument, "expected at most ", limits.max_file_bytes, " bytes, got ",

@@ -5,6 +5,7 @@
 // decoded, kInvalidArgument for too many pixels, before memory for pixels is allocated.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,5 +35,7 @@ void expect_decodable(const char* format, std::int64_t width, std::int64_t heigh
 // A black picture of that size. Throws: as expect_decodable.
 Image new_image(const char* format, std::int64_t width, std::int64_t height,
                 const MediaLimits& limits);
+// All pixels of one colour, in the time of a copy: damage behind it is still to be found.
+void fill(Image& image, const std::array<std::uint8_t, 3>& colour);
 
 }  // namespace gemma3n

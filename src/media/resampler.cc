@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 namespace gemma3n {
@@ -35,6 +36,15 @@ std::int64_t Resampler::length_of(std::int64_t samples) const {
   return (samples * to_hz_ + from_hz_ - 1) / from_hz_;
 }
 
+// Between samples near the largest float there may be larger ones.
+void Resampler::expect_finite(std::span<const float> samples) const {
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (std::isfinite(samples[i])) continue;
+    fail(ErrorCode::kInvalidArgument, "sample ", given_ + static_cast<std::int64_t>(i),
+         " after resampling: expected a finite number, got ", samples[i]);
+  }
+}
+
 void Resampler::process(std::span<const float> samples, std::int64_t limit) {
   std::size_t begin = 0;
   for (;;) {
@@ -46,6 +56,7 @@ void Resampler::process(std::span<const float> samples, std::int64_t limit) {
     begin += used;
     const auto room = static_cast<std::size_t>(std::max<std::int64_t>(limit - given_, 0));
     const std::size_t kept = std::min(made, room);
+    expect_finite(std::span(state_->block).first(kept));
     out_.insert(out_.end(), state_->block.begin(),
                 state_->block.begin() + static_cast<std::ptrdiff_t>(kept));
     given_ += static_cast<std::int64_t>(kept);

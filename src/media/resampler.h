@@ -20,6 +20,7 @@ class Resampler {
   Resampler& operator=(const Resampler&) = delete;
 
   // What can be given of the sound so far. Valid until the next call.
+  // Throws: kInvalidArgument if samples are so large that others between them are not finite.
   std::span<const float> add(std::span<const float> samples);
   // The rest. The sound ends here.
   std::span<const float> finish();
@@ -28,6 +29,7 @@ class Resampler {
   struct State;
   // Runs libsoxr over `samples`, or flushes it if there are none; at most `limit` results are kept.
   void process(std::span<const float> samples, std::int64_t limit);
+  void expect_finite(std::span<const float> samples) const;
   std::int64_t length_of(std::int64_t samples) const;
 
   std::unique_ptr<State> state_;  // null for equal rates

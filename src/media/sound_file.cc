@@ -1,123 +1,78 @@
 #include "media/sound_file.h"
 
-#include <sndfile.h>
-
-#include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <string>
 
 namespace gemma3n {
 namespace {
 
-constexpr sf_count_t kBlockFrames = 16384;
+constexpr int kBlockFrames = 16384;
 
-// A message of libsndfile as one line without its full stop.
-std::string reason(SNDFILE* file) {
-  std::string text = sf_strerror(file);
-  std::ranges::replace_if(
-      text, [](unsigned char c) { return c < 0x20 || c > 0x7E; }, ' ');
-  while (!text.empty() && (text.back() == '.' || text.back() == ' ')) text.pop_back();
-  return text;
+std::int64_t flac_total(std::span<const std::byte> bytes) {
+  if (bytes.size() < kFlacTotalAt + kFlacTotalBytes) return 0;
+  std::int64_t total = 0;
+  for (const std::byte b : bytes.subspan(kFlacTotalAt, kFlacTotalBytes)) {
+    total = total << 8 | std::to_integer<int>(b);
+  }
+  return total & 0xF'FFFF'FFFF;
 }
 
-bool is_expected(int sndfile_format, AudioFormat format) {
-  const int type = sndfile_format & SF_FORMAT_TYPEMASK;
-  switch (format) {
-    case AudioFormat::kWav:
-      return type == SF_FORMAT_WAV || type == SF_FORMAT_WAVEX;
-    case AudioFormat::kFlac:
-      return type == SF_FORMAT_FLAC;
-    case AudioFormat::kOgg:
-      return type == SF_FORMAT_OGG;
-    case AudioFormat::kMp3:
-      return type == SF_FORMAT_MPEG;
-  }
-  return false;
+std::unique_ptr<SoundDecoder> open(std::span<const std::byte> bytes, AudioFormat format) {
+  return format == AudioFormat::kMp3 ? open_mp3(bytes) : open_with_sndfile(bytes, format);
 }
 
 }  // namespace
 
-// libsndfile's view of bytes in memory.
-struct SoundFile::Source {
-  std::span<const std::byte> bytes;
-  sf_count_t position = 0;
-  SNDFILE* file = nullptr;
-
-  sf_count_t size() const { return static_cast<sf_count_t>(bytes.size()); }
-
-  static sf_count_t length(void* self) { return static_cast<Source*>(self)->size(); }
-  static sf_count_t tell(void* self) { return static_cast<Source*>(self)->position; }
-  static sf_count_t write(const void*, sf_count_t, void*) { return 0; }
-  static sf_count_t seek(sf_count_t offset, int whence, void* self) {
-    auto& s = *static_cast<Source*>(self);
-    const sf_count_t base = whence == SEEK_SET ? 0 : (whence == SEEK_CUR ? s.position : s.size());
-    // Offsets come from the file: neither may the sum overflow nor the position leave the bytes.
-    s.position = base + std::clamp(offset, -base, s.size() - base);
-    return s.position;
-  }
-  static sf_count_t read(void* to, sf_count_t count, void* self) {
-    auto& s = *static_cast<Source*>(self);
-    count = std::clamp<sf_count_t>(count, 0, s.size() - s.position);
-    if (count > 0) {
-      std::memcpy(to, s.bytes.data() + s.position, static_cast<std::size_t>(count));
-    }
-    s.position += count;
-    return count;
-  }
-};
-
 SoundFile::SoundFile(std::span<const std::byte> bytes, AudioFormat format)
-    : source_(std::make_unique<Source>(Source{bytes})) {
-  SF_VIRTUAL_IO io = {Source::length, Source::seek, Source::read, Source::write, Source::tell};
-  SF_INFO info = {};
-  source_->file = sf_open_virtual(&io, SFM_READ, &info, source_.get());
-  if (source_->file == nullptr) {
-    fail(ErrorCode::kCorruptData, "sound cannot be decoded: ", reason(nullptr));
+    : decoder_(open(bytes, format)), format_(format) {
+  const int rate_hz = decoder_->sample_rate_hz, channels = decoder_->channels;
+  if (rate_hz < kMinRateHz || rate_hz > kMaxRateHz) {
+    fail(ErrorCode::kInvalidArgument, "sample rate: expected ", kMinRateHz, " to ", kMaxRateHz,
+         " Hz, got ", rate_hz);
   }
-  const auto refuse = [&](ErrorCode code, const auto&... what) {
-    sf_close(source_->file);
-    source_->file = nullptr;
-    fail(code, what...);
-  };
-  if (!is_expected(info.format, format)) {
-    refuse(ErrorCode::kCorruptData, "sound cannot be decoded: its format changes behind the start");
+  if (channels < 1 || channels > kMaxChannels) {
+    fail(ErrorCode::kInvalidArgument, "channels: expected 1 to ", kMaxChannels, ", got ", channels);
   }
-  if (info.samplerate < kMinRateHz || info.samplerate > kMaxRateHz) {
-    refuse(ErrorCode::kInvalidArgument, "sample rate: expected ", kMinRateHz, " to ", kMaxRateHz,
-           " Hz, got ", info.samplerate);
-  }
-  if (info.channels < 1 || info.channels > kMaxChannels) {
-    refuse(ErrorCode::kInvalidArgument, "channels: expected 1 to ", kMaxChannels, ", got ",
-           info.channels);
-  }
-  sample_rate_hz_ = info.samplerate;
-  channels_ = info.channels;
-  interleaved_.resize(static_cast<std::size_t>(kBlockFrames * channels_));
+  if (format == AudioFormat::kFlac) flac_total_ = flac_total(bytes);
+  interleaved_.resize(static_cast<std::size_t>(kBlockFrames * channels));
   mono_.resize(static_cast<std::size_t>(kBlockFrames));
 }
 
-SoundFile::~SoundFile() {
-  if (source_->file != nullptr) sf_close(source_->file);
+// Is there only an end that was cut off, or tags, behind this many samples?
+bool SoundFile::may_end_at(std::int64_t frames) const {
+  switch (format_) {
+    case AudioFormat::kWav:
+    case AudioFormat::kMp3:
+      return false;
+    case AudioFormat::kFlac:
+      return flac_total_ > 0 && frames >= flac_total_;
+    case AudioFormat::kOgg:
+      return frames > 0;
+  }
+  return false;
 }
 
 std::span<const float> SoundFile::read_mono() {
-  const sf_count_t read = sf_readf_float(source_->file, interleaved_.data(), kBlockFrames);
-  if (read <= 0 && sf_error(source_->file) != SF_ERR_NO_ERROR) {
-    fail(ErrorCode::kCorruptData, "sound is damaged after ", frames_read_,
-         " samples: ", reason(source_->file));
+  const SoundBlock block = decoder_->read(interleaved_);
+  const std::int64_t frames_now = frames_read_ + static_cast<std::int64_t>(block.frames);
+  if (!damage_.empty()) {
+    if (block.frames == 0) return {};
+    fail(ErrorCode::kCorruptData, damage_);  // between samples
   }
-  const auto frames = static_cast<std::size_t>(std::max<sf_count_t>(read, 0));
-  const auto channels = static_cast<std::size_t>(channels_);
-  for (std::size_t i = 0; i < frames; ++i) {
+  if (!block.damage.empty()) {
+    damage_ = "sound is damaged behind sample " + std::to_string(frames_now) + ": " + block.damage;
+    if (!may_end_at(frames_now)) fail(ErrorCode::kCorruptData, damage_);
+    if (block.frames == 0) return read_mono();  // once more: is there sound behind the damage?
+  }
+  const auto channels = static_cast<std::size_t>(decoder_->channels);
+  for (std::size_t i = 0; i < block.frames; ++i) {
     mono_[i] = mean_of_channels(std::span(interleaved_).subspan(i * channels, channels));
     if (!std::isfinite(mono_[i])) {
       fail(ErrorCode::kCorruptData, "sample ", frames_read_ + static_cast<std::int64_t>(i),
            ": expected a finite number, got ", mono_[i]);
     }
   }
-  frames_read_ += static_cast<std::int64_t>(frames);
-  return std::span(mono_).first(frames);
+  frames_read_ = frames_now;
+  return std::span(mono_).first(block.frames);
 }
 
 float mean_of_channels(std::span<const float> frame) {

@@ -1,14 +1,16 @@
-// Decodes one sound file block by block, through libsndfile.
+// Decodes one sound file block by block.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "gemma3n/error.h"
 #include "media/audio_format.h"
+#include "media/sound_decoders.h"
 
 namespace gemma3n {
 
@@ -18,27 +20,25 @@ class SoundFile {
   static constexpr int kMaxChannels = 32;
 
   // `bytes` must outlive this object.
-  // Throws: kCorruptData if it cannot be decoded as `format`; kInvalidArgument for a sample rate or
-  // a number of channels outside the limits.
+  // Throws: kCorruptData if it cannot be decoded as `format`; kUnsupported for other ways to store
+  // samples in it; kInvalidArgument for a sample rate or a number of channels outside the limits.
   SoundFile(std::span<const std::byte> bytes, AudioFormat format);
-  ~SoundFile();
-  SoundFile(const SoundFile&) = delete;
-  SoundFile& operator=(const SoundFile&) = delete;
 
-  int sample_rate_hz() const { return sample_rate_hz_; }
-  int channels() const { return channels_; }
+  int sample_rate_hz() const { return decoder_->sample_rate_hz; }
 
   // The next samples, channels averaged; empty at the end. Valid until the next call. What a header
   // says of the length plays no part: sound ends where decoding does.
-  // Throws: kCorruptData for damage, or samples that are not finite.
+  // Throws: kCorruptData for damage, or samples that are not finite; the message says where.
   std::span<const float> read_mono();
 
  private:
-  struct Source;
-  std::unique_ptr<Source> source_;
-  int sample_rate_hz_ = 0;
-  int channels_ = 0;
+  bool may_end_at(std::int64_t frames) const;
+
+  std::unique_ptr<SoundDecoder> decoder_;
+  AudioFormat format_;
+  std::int64_t flac_total_ = 0;  // samples that the file says it has; 0: not known
   std::int64_t frames_read_ = 0;
+  std::string damage_;  // met, unless it was the end
   std::vector<float> interleaved_, mono_;
 };
 
