@@ -1,7 +1,7 @@
 // The inner loops, as one table of functions per instruction set.
 //
-// Rules for every kernel: row-major, unaligned pointers allowed, any size >= 0, no allocation, no
-// threads, no exceptions. Outputs may alias inputs only where a comment says so.
+// Rules for every kernel: row-major, unaligned pointers, any size >= 0, no allocation, at most 512
+// KB of stack, no threads, no exceptions. Outputs alias inputs only where a comment says so.
 //
 // Every table gives the same bits as portable.cc. That is possible because each sum has one fixed
 // order, whatever the width of the machine's vectors:

@@ -116,6 +116,18 @@ std::vector<float> rows(std::uint32_t seed, std::size_t count, std::size_t width
   return values;
 }
 
+std::vector<float> pixels(std::uint32_t seed, std::size_t height, std::size_t width) {
+  const std::size_t count = height * width;
+  const auto x = noise(seed, 3 * count);
+  std::vector<float> values(x.size());
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t i = 0; i < count; ++i) {
+      values[3 * i + c] = static_cast<float>(x[c * count + i] >> 24) / 256.0f;
+    }
+  }
+  return values;
+}
+
 std::vector<bool> sounding(const std::string& kind, std::size_t frames) {
   std::vector<bool> mask(frames, kind != "none");
   const auto random = noise(99, frames);

@@ -38,6 +38,8 @@ std::vector<std::uint32_t> noise(std::uint32_t seed, std::size_t count);
 std::vector<float> samples(std::uint32_t seed, std::size_t count, int shift);
 std::vector<float> features(std::uint32_t seed, std::size_t frames, std::size_t bins);
 std::vector<float> rows(std::uint32_t seed, std::size_t count, std::size_t width);
+// A picture [height, width, 3], drawn channel by channel.
+std::vector<float> pixels(std::uint32_t seed, std::size_t height, std::size_t width);
 std::vector<bool> sounding(const std::string& kind, std::size_t frames);
 
 // Fills every slot by the formula for its name, stored as `dtype`, which holds all values exactly.

@@ -15,18 +15,6 @@ using nlohmann::json;
 
 constexpr double kPartTolerance = 1e-5, kTowerTolerance = 1e-4;  // of max |reference|
 
-std::vector<float> pixels(std::uint32_t seed, Index height, Index width) {
-  const auto x = noise(seed, static_cast<std::size_t>(3 * height * width));
-  std::vector<float> values(x.size());
-  for (Index c = 0; c < 3; ++c) {
-    for (Index i = 0; i < height * width; ++i) {  // stored channel by channel, here pixel by pixel
-      const auto v = x[static_cast<std::size_t>(c * height * width + i)];
-      values[static_cast<std::size_t>(3 * i + c)] = static_cast<float>(v >> 24) / 256.0f;
-    }
-  }
-  return values;
-}
-
 class VisionGolden : public testing::Test {
  protected:
   static const StoredCases& stored() {
@@ -69,7 +57,7 @@ class VisionGolden : public testing::Test {
     if (c["part"] == "tower") {
       const Index H = c["height"], W = c["width"];
       const auto seed = c.value("seed", static_cast<std::uint32_t>(H + W));
-      input = pixels(seed, H, W);
+      input = pixels(seed, c["height"], c["width"]);
       return tower.forward(op, View<const float>(input.data(), {H, W, 3}));
     }
     if (c["part"] == "msfa") {
