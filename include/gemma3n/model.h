@@ -195,7 +195,7 @@ struct TensorInfo {
   std::string name;
   std::string dtype;  // as in the file: "BF16", "F32", ...
   std::vector<std::int64_t> shape;
-  std::string file;  // relative to the model directory
+  std::string file;            // relative to the model directory
   bool used = false;           // by the text model or a tower
   bool of_text_model = false;  // used by the text model
 };

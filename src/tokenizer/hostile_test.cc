@@ -287,8 +287,7 @@ class TokenizerFiles : public testing::Test {
     return ErrorCode::kInternal;
   }
   const std::filesystem::path folder_ =
-      std::filesystem::path(testing::TempDir()) /
-      ("gemma3n_tokenizer_" + std::to_string(getpid()));
+      std::filesystem::path(testing::TempDir()) / ("gemma3n_tokenizer_" + std::to_string(getpid()));
 };
 
 TEST_F(TokenizerFiles, AreReadFromAFolder) {
