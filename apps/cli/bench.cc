@@ -22,8 +22,7 @@ struct Arguments {
   std::vector<std::int64_t> threads;
   std::optional<std::int64_t> repeat;
   bool image = false, audio = false;
-  std::vector<std::int64_t> image_size = {768};
-  std::vector<std::int64_t> audio_seconds = {30, 2};
+  std::vector<std::int64_t> image_size, audio_seconds;
   bool json = false;
 };
 
@@ -222,8 +221,10 @@ std::string json_report(const Subject& subject, const SystemInfo& system, std::i
 MediaBenchmark media_benchmark(const Arguments& arguments) {
   MediaBenchmark benchmark;
   benchmark.model = arguments.model;
-  if (arguments.image) benchmark.image_sizes = arguments.image_size;
-  if (arguments.audio) benchmark.audio_seconds = arguments.audio_seconds;
+  benchmark.image_sizes = arguments.image_size;
+  if (arguments.image && benchmark.image_sizes.empty()) benchmark.image_sizes = {768};
+  benchmark.audio_seconds = arguments.audio_seconds;
+  if (arguments.audio && benchmark.audio_seconds.empty()) benchmark.audio_seconds = {30, 2};
   benchmark.threads = thread_counts(arguments);
   benchmark.repeats = arguments.repeat.value_or(kDefaultRepeats);
   benchmark.json = arguments.json;
@@ -235,10 +236,10 @@ int run(const Arguments& arguments, Output& out) {
     fail(ErrorCode::kInvalidArgument,
          "expected either MODEL or --synthetic; see gemma3n bench --help");
   }
-  if (arguments.image || arguments.audio) {
+  if (const auto media = media_benchmark(arguments); media.is_wanted()) {
     if (arguments.synthetic) published_config(*arguments.synthetic);  // a name that there is
     check_repeats(arguments);
-    bench_media(media_benchmark(arguments), out);
+    bench_media(media, out);
     return 0;
   }
   const auto subject = subject_of(arguments);
@@ -291,9 +292,10 @@ Runner declare_bench(Options& options) {
   options.add("--threads", "N,...", arguments->threads, "how many threads compute (one per core)");
   options.add("--repeat", "N", arguments->repeat, "how often each is timed (3)");
   options.flag("--image", arguments->image, "time a picture instead of text");
-  options.add("--image-size", "N,...", arguments->image_size, "its width and height, pixels (768)");
+  options.add("--image-size", "N,...", arguments->image_size, "likewise, of N x N pixels (768)");
   options.flag("--audio", arguments->audio, "time a sound instead of text");
-  options.add("--audio-seconds", "N,...", arguments->audio_seconds, "its length (30,2)");
+  options.add("--audio-seconds", "N,...", arguments->audio_seconds,
+              "likewise, of N seconds (30,2)");
   options.flag("--json", arguments->json, "print one JSON object");
   options.footer(kFooter);
   return [arguments](Output& out) { return run(*arguments, out); };

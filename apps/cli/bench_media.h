@@ -17,6 +17,8 @@ struct MediaBenchmark {
   std::vector<int> threads;
   std::int64_t repeats = 3;
   bool json = false;
+
+  bool is_wanted() const { return !image_sizes.empty() || !audio_seconds.empty(); }
 };
 
 // Throws: kInvalidArgument for sizes that make no sense; as load_whole_model.

@@ -6,11 +6,11 @@
 #include "commands.h"
 #include "conversation.h"
 #include "generation_options.h"
+#include "input.h"
 #include "line_reader.h"
 #include "loading.h"
 #include "media_options.h"
 #include "messages.h"
-#include "subtitles.h"
 #include "table.h"
 
 namespace gemma3n::cli {
@@ -79,7 +79,7 @@ class PendingMedia {
     double seconds = 0;
     for (auto& part :
          load_sound_parts(source, options_.long_audio_mode(), sample_rate_hz_, options_.limits())) {
-      seconds += static_cast<double>(part.audio->samples.size()) / part.audio->sample_rate_hz;
+      seconds += seconds_of(*part.audio);
       parts_.push_back(std::move(part));
     }
     print_note("a sound of " + fixed(seconds, 1) + " s goes with the next message");

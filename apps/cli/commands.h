@@ -5,6 +5,8 @@
 
 namespace gemma3n::cli {
 
+constexpr int kExitInterrupted = 130;  // by Ctrl-C
+
 Runner declare_run(Options& options);
 Runner declare_chat(Options& options);
 Runner declare_transcribe(Options& options);

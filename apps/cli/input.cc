@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "gemma3n/error.h"
 #include "messages.h"
@@ -30,6 +31,13 @@ std::string read_standard_input(std::size_t max_bytes) {
            " bytes, got more");
     }
   }
+}
+
+std::string without_surrounding_space(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
 }
 
 std::string text_or_standard_input(const std::optional<std::string>& argument) {

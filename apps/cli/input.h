@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace gemma3n::cli {
 
@@ -18,5 +19,7 @@ bool standard_input_is_terminal();
 
 // `argument`, or standard input if it is absent or "-".
 std::string text_or_standard_input(const std::optional<std::string>& argument);
+
+std::string without_surrounding_space(std::string_view text);
 
 }  // namespace gemma3n::cli

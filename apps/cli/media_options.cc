@@ -15,14 +15,6 @@ constexpr double kClipSeconds = 30.0;
 constexpr int kRawRateHz = 16000;
 constexpr std::size_t kRawSampleBytes = 2;
 
-// The first bytes of the sound files that can be read.
-bool is_sound_file(std::string_view bytes) {
-  constexpr std::string_view kBeginnings[] = {"RIFF", "RIFX", "RF64", "OggS",
-                                              "fLaC", "ID3",  "\xff"};
-  return std::ranges::any_of(kBeginnings,
-                             [&](std::string_view start) { return bytes.starts_with(start); });
-}
-
 AudioClip raw_sound(std::string_view bytes, int rate_hz) {
   if (bytes.size() % kRawSampleBytes != 0) {
     fail(ErrorCode::kCorruptData, "expected a sound file or raw 16-bit samples, got ", bytes.size(),
@@ -42,15 +34,12 @@ AudioClip raw_sound(std::string_view bytes, int rate_hz) {
 AudioClip sound_from_standard_input(int rate_hz, const MediaLimits& limits) {
   const std::string bytes = read_standard_input(limits.max_file_bytes);
   try {
-    if (!is_sound_file(bytes)) return raw_sound(bytes, rate_hz);
-    return decode_audio(std::as_bytes(std::span(bytes)), rate_hz, limits);
+    const auto file = std::as_bytes(std::span(bytes));
+    if (sound_format(file).empty()) return raw_sound(bytes, rate_hz);
+    return decode_audio(file, rate_hz, limits);
   } catch (const Error& error) {
     fail(error.code(), "standard input: ", error.what());
   }
-}
-
-double seconds_of(const AudioClip& clip) {
-  return static_cast<double>(clip.samples.size()) / static_cast<double>(clip.sample_rate_hz);
 }
 
 std::string shown_name(const std::string& source) {
@@ -97,6 +86,10 @@ int sample_rate_hz(const Processor& processor) {
   }
 }
 
+double seconds_of(const AudioClip& clip) {
+  return static_cast<double>(clip.samples.size()) / static_cast<double>(clip.sample_rate_hz);
+}
+
 AudioClip load_sound(const std::string& source, int rate_hz, const MediaLimits& limits) {
   if (rate_hz == 0) {
     fail(ErrorCode::kUnsupported, "this checkpoint takes no sounds: it has no feature extractor ",
@@ -139,10 +132,11 @@ std::vector<Part> load_media_parts(const MediaOptions& given, int rate_hz) {
     fail(ErrorCode::kInvalidArgument, "--audio: standard input can be read only once");
   }
   const auto limits = given.limits();
+  const auto mode = given.long_audio_mode();
   std::vector<Part> parts;
   for (const auto& source : given.images) parts.push_back(load_image_part(source, limits));
   for (const auto& source : given.sounds) {
-    for (auto& part : load_sound_parts(source, given.long_audio_mode(), rate_hz, limits)) {
+    for (auto& part : load_sound_parts(source, mode, rate_hz, limits)) {
       parts.push_back(std::move(part));
     }
   }

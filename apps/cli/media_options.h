@@ -38,6 +38,8 @@ int sample_rate_hz(const Processor& processor);
 // 0.
 AudioClip load_sound(const std::string& source, int rate_hz, const MediaLimits& limits);
 
+double seconds_of(const AudioClip& clip);
+
 Part load_image_part(const std::string& source, const MediaLimits& limits);
 // One part for each clip.
 std::vector<Part> load_sound_parts(const std::string& source, LongAudio mode, int rate_hz,

@@ -23,8 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kExitInterrupted = 130;
-
 struct Arguments {
   std::string model;
   std::optional<std::string> prompt;

@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <cstdio>
+#include <string_view>
+
+#include "input.h"
 
 namespace gemma3n::cli {
 namespace {
@@ -49,13 +52,6 @@ std::string entry(const Subtitle& subtitle, char before_milliseconds, const std:
 }
 
 }  // namespace
-
-std::string without_surrounding_space(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return "";
-  return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
-}
 
 std::string srt_entry(std::size_t number, const Subtitle& subtitle) {
   return std::to_string(number) + "\n" + entry(subtitle, ',', lines_of(subtitle.text));

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 
 namespace gemma3n::cli {
 
@@ -17,7 +16,5 @@ struct Subtitle {
 std::string srt_entry(std::size_t number, const Subtitle& subtitle);
 // Ref: WebVTT, W3C 2019: "&", "<" and ">" are escaped. The file begins with "WEBVTT\n\n".
 std::string vtt_entry(const Subtitle& subtitle);
-
-std::string without_surrounding_space(std::string_view text);
 
 }  // namespace gemma3n::cli

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "gemma3n/processor.h"
 #include "generation_options.h"
+#include "input.h"
 #include "json.h"
 #include "loading.h"
 #include "media_options.h"
@@ -21,7 +22,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kDefaultPrompt = "Transcribe the following speech segment.";
-constexpr int kExitInterrupted = 130;
 
 struct Arguments {
   std::string model;
@@ -97,8 +97,7 @@ class Transcriber {
   // False if it was interrupted.
   bool transcribe(const std::string& file) {
     const AudioClip sound = load_sound(file, sample_rate_hz(processor_), arguments_.media.limits());
-    const double seconds =
-        static_cast<double>(sound.samples.size()) / static_cast<double>(sound.sample_rate_hz);
+    const double seconds = seconds_of(sound);
     totals_.audio_seconds += seconds;
     transcripts_.push_back({file, seconds, {}, {}});
     if (format_ == Format::kText && arguments_.files.size() > 1) {

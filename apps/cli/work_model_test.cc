@@ -65,6 +65,19 @@ TEST(WorkModel, WithoutSharedLayersEveryPromptTokenRunsAllLayers) {
   EXPECT_GT(prefill_multiply_adds(config, 100), shared + 99 * 10 * kSharedLayer);
 }
 
+TEST(WorkModel, CountsThePublishedTowers) {
+  const Config towers = published_towers();
+  towers.validate();
+  EXPECT_EQ(vision_multiply_adds(towers.vision_config, 768), 436e9);
+  EXPECT_EQ(vision_multiply_adds(towers.vision_config, 512), std::nullopt);
+  const double half_minute = audio_multiply_adds(towers.audio_config, 30);
+  EXPECT_NEAR(half_minute, 490e9, 30e9);
+  EXPECT_NEAR(audio_multiply_adds(towers.audio_config, 2), half_minute / 15, 1);
+  VisionConfig narrow;
+  narrow.model_args_json = R"({"channel_multiplier": 0.5})";
+  EXPECT_EQ(vision_multiply_adds(narrow, 768), std::nullopt);
+}
+
 TEST(WorkModel, RefusesAModelThatWasNotPublished) {
   try {
     published_config("e3b");

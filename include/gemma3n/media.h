@@ -56,6 +56,10 @@ AudioClip load_audio(const std::string& source, int sample_rate_hz = 16000,
                      const MediaLimits& limits = {});
 AudioClip decode_audio(std::span<const std::byte> bytes, int sample_rate_hz = 16000,
                        const MediaLimits& limits = {});
+// The format of the sound file that `bytes` begin like, "WAV" or "MP3" say, also if it is none that
+// is decoded; empty if they are none, such as raw samples. MP3 without a tag counts if two frames
+// of layer III follow one another.
+std::string_view sound_format(std::span<const std::byte> bytes);
 // Mono samples at another rate.
 AudioClip resample(const AudioClip& clip, int sample_rate_hz);
 

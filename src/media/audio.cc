@@ -80,7 +80,7 @@ AudioClip decode_audio(std::span<const std::byte> bytes, int sample_rate_hz,
          bytes.size());
   }
   GrowingSamples kept(sample_limit(limits, sample_rate_hz));
-  const AudioParts parts = split_audio(bytes);
+  const AudioParts parts = audio_parts(bytes);
   std::optional<Resampler> resampler;
   int rate_hz = 0;  // of the part before
   for (const auto part : parts.files) {

@@ -19,6 +19,6 @@ struct AudioParts {
 // Leaves out ID3v2 tags, which may stand before any format and be larger than a decoder skips.
 // Throws: kUnsupported naming the format if it is a known one that is not decoded (AIFF, MP4, ...);
 // kCorruptData if it is none; as ogg_links.
-AudioParts split_audio(std::span<const std::byte> file);
+AudioParts audio_parts(std::span<const std::byte> file);
 
 }  // namespace gemma3n

@@ -116,6 +116,27 @@ std::vector<float> noise(std::size_t count) {
   return values;
 }
 
+TEST(SoundFormat, KnowsFilesAndTakesRawSamplesForNone) {
+  const std::pair<const char*, const char*> files[] = {{"mono.flac", "FLAC"},
+                                                       {"opus.ogg", "Ogg"},
+                                                       {"vorbis.ogg", "Ogg"},
+                                                       {"wide.wav", "WAV"},
+                                                       {"layer_3.mp3", "MP3"}};
+  for (const auto& [name, format] : files) {
+    const std::string file = read_source(std::string(GEMMA3N_SOUNDS "/") + name, {});
+    EXPECT_EQ(sound_format(as_bytes(file)), format) << name;
+  }
+  EXPECT_EQ(sound_format(as_bytes("FORM....AIFF")), "AIFF");
+
+  // A frame of layer III alone, and samples whose bytes look like one.
+  for (const std::string& raw :
+       {std::string(), std::string("\xff"), std::string(4000, '\xff'), std::string(4000, '\0'),
+        "\xff\xfb\x90\x64" + std::string(4000, '\0'), std::string("\xff\xfb\x90\x64"),
+        "\xff\xff" + std::string(4000, '\0')}) {
+    EXPECT_EQ(sound_format(as_bytes(raw)), "") << raw.size();
+  }
+}
+
 TEST(Resample, BlocksOfAnySizeGiveTheSameBits) {
   const auto sound = noise(10007);
   for (const auto& [from, to] :

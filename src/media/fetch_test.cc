@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "base/expect_error.h"
+#include "media/private_networks.h"
 
 namespace gemma3n {
 namespace {
@@ -324,36 +325,6 @@ TEST(Fetch, TheCanaryIsReachedWherePrivateAddressesAreAllowed) {
 
 // The edges of every network that is not public, and their neighbours inside.
 std::vector<std::string> private_addresses() {
-  const std::pair<const char*, const char*> networks[] = {
-      {"0.0.0.0", "0.255.255.255"},
-      {"10.0.0.0", "10.255.255.255"},
-      {"100.64.0.0", "100.127.255.255"},
-      {"127.0.0.0", "127.255.255.255"},
-      {"169.254.0.0", "169.254.255.255"},
-      {"172.16.0.0", "172.31.255.255"},
-      {"192.0.0.0", "192.0.0.255"},
-      {"192.0.2.0", "192.0.2.255"},
-      {"192.88.99.0", "192.88.99.255"},
-      {"192.168.0.0", "192.168.255.255"},
-      {"198.18.0.0", "198.19.255.255"},
-      {"198.51.100.0", "198.51.100.255"},
-      {"203.0.113.0", "203.0.113.255"},
-      {"224.0.0.0", "239.255.255.255"},
-      {"240.0.0.0", "255.255.255.255"},
-      {"::", "::255.255.255.255"},
-      {"::ffff:127.0.0.0", "::ffff:127.255.255.255"},  // IPv4 in IPv6
-      {"::ffff:10.0.0.0", "::ffff:10.255.255.255"},
-      {"::ffff:0:7f00:0", "::ffff:0:7fff:ffff"},
-      {"64:ff9b::7f00:0", "64:ff9b::7fff:ffff"},  // NAT64
-      {"64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"},
-      {"2002:7f00::", "2002:7fff:ffff:ffff:ffff:ffff:ffff:ffff"},  // 6to4
-      {"2002:a00::", "2002:aff:ffff:ffff:ffff:ffff:ffff:ffff"},
-      {"2001::", "2001::ffff:ffff:ffff:ffff:ffff:ffff"},  // Teredo
-      {"2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"},
-      {"fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-      {"fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-      {"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-  };
   std::vector<std::string> addresses;
   const auto add = [&](const char* text, int step) {
     const int family =
@@ -366,7 +337,7 @@ std::vector<std::string> private_addresses() {
     ::inet_ntop(family, bytes, out, sizeof(out));
     addresses.push_back(family == AF_INET ? out : "[" + std::string(out) + "]");
   };
-  for (const auto& [first, last] : networks) {
+  for (const auto& [first, last] : kPrivateNetworks) {
     for (const int step : {0, 1}) add(first, step);
     for (const int step : {-1, 0}) add(last, step);
   }

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "media/private_networks.h"
+
 namespace gemma3n {
 namespace {
 
@@ -16,34 +18,7 @@ bool is_public(const std::string& text) {
 }
 
 TEST(Address, EdgesOfEveryNetworkThatIsNotPublic) {
-  const std::pair<const char*, const char*> networks[] = {
-      {"0.0.0.0", "0.255.255.255"},
-      {"10.0.0.0", "10.255.255.255"},
-      {"100.64.0.0", "100.127.255.255"},
-      {"127.0.0.0", "127.255.255.255"},
-      {"169.254.0.0", "169.254.255.255"},
-      {"172.16.0.0", "172.31.255.255"},
-      {"192.0.0.0", "192.0.0.255"},
-      {"192.0.2.0", "192.0.2.255"},
-      {"192.88.99.0", "192.88.99.255"},
-      {"192.168.0.0", "192.168.255.255"},
-      {"198.18.0.0", "198.19.255.255"},
-      {"198.51.100.0", "198.51.100.255"},
-      {"203.0.113.0", "203.0.113.255"},
-      {"224.0.0.0", "255.255.255.255"},
-      {"::", "::ffff:255.255.255.255"},
-      {"64:ff9b::", "64:ff9b::ffff:ffff"},
-      {"100::", "100::ffff"},
-      {"2001::", "2001:1ff:ffff::"},
-      {"2001:db8::", "2001:db8:ffff::"},
-      {"3fff::", "3fff:fff:ffff::"},
-      {"fc00::", "fdff:ffff::"},
-      {"fe80::", "febf:ffff::"},
-      {"fec0::", "ff02::1"},
-      {"2002:a00::", "2002:aff:ffff::"},
-      {"2002:7f00::", "2002:7fff:ffff::"},
-  };
-  for (const auto& [first, last] : networks) {
+  for (const auto& [first, last] : kPrivateNetworks) {
     EXPECT_FALSE(is_public(first)) << first;
     EXPECT_FALSE(is_public(last)) << last;
   }

@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""The program from outside, with pictures and sounds."""
+import base64
+import functools
+import http.server
+import json
+import math
+import shutil
+import struct
+import subprocess
+import threading
+
+from program import (CHECKPOINTS, CliTest, FAILURE, GOLDEN, OK, PATIENCE_SECONDS, Terminal, USAGE, WRITE_CHECKPOINT,
+                     gemma3n, main)
+
+PICTURES, SOUNDS = GOLDEN / "media", GOLDEN / "audio" / "fixtures" / "sounds"
+
+# A whole model that fits the tokenizer of the checkpoint "chat", with 4 positions for a picture.
+WHOLE_MODEL = {
+    "model_type": "gemma3n", "architectures": ["Gemma3nForConditionalGeneration"],
+    "text_config": {
+        "vocab_size": 408, "vocab_size_per_layer_input": 400, "hidden_size": 32, "hidden_size_per_layer_input": 8,
+        "intermediate_size": [48, 48, 48], "num_hidden_layers": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8, "num_kv_shared_layers": 1,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"], "laurel_rank": 8,
+        "activation_sparsity_pattern": [0.95, 0.0, 0.0], "max_position_embeddings": 1024,
+    },
+    "vision_config": {"vocab_size": 4, "vocab_offset": 400, "hidden_size": 2048,
+                      "model_args": {"channel_multiplier": 0.0625, "msfa_output_resolution": 2}},
+    "audio_config": {"vocab_size": 4, "vocab_offset": 404, "hidden_size": 32, "conf_num_attention_heads": 4,
+                     "conf_num_hidden_layers": 2, "sscp_conv_channel_size": [8, 4]},
+    "vision_soft_tokens_per_image": 4, "audio_soft_tokens_per_image": 188, "boi_token_id": 11, "boa_token_id": 12,
+    "eoi_token_id": 400, "image_token_id": 401, "eoa_token_id": 404, "audio_token_id": 405,
+}
+
+
+def wav(seconds, rate=16000, frequency=440.0):
+    """A tone, 16 bits, mono."""
+    count = round(seconds * rate)
+    samples = [round(8000 * math.sin(2 * math.pi * frequency * i / rate)) for i in range(count)]
+    data = struct.pack(f"<{count}h", *samples)
+    return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt "
+            + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) + b"data" + struct.pack("<I", len(data)) + data)
+
+
+class MediaTest(CliTest):
+    """Pictures and sounds, shown to a small whole model with weights of a formula."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.whole = cls.folder / "whole"
+        config = cls.folder / "whole.json"
+        config.write_text(json.dumps(WHOLE_MODEL))
+        subprocess.run([WRITE_CHECKPOINT, config, cls.whole], check=True, timeout=PATIENCE_SECONDS)
+        for file in ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"]:
+            shutil.copy(cls.chat / file, cls.whole)
+        (cls.whole / "preprocessor_config.json").write_text(json.dumps(
+            {"size": {"height": 64, "width": 64}, "resample": 2, "do_normalize": False}))
+        (cls.whole / "processor_config.json").write_text(json.dumps({"image_seq_length": 4, "audio_seq_length": 188}))
+        cls.picture = PICTURES / "rgb_64x48_444.jpg"
+        cls.other_picture = PICTURES / "written_by_pillow.gif"
+        cls.tone, cls.long = cls.folder / "tone.wav", cls.folder / "long.wav"
+        cls.tone.write_bytes(wav(0.5))
+        cls.long.write_bytes(wav(65, rate=8000))
+        cls.short = ["--greedy", "--max-tokens", "6"]
+
+    def see(self, *arguments, **options):
+        return self.succeed_json("run", self.whole, *self.short, *arguments, **options)
+
+    def test_pictures_and_sounds_change_the_answer(self):
+        plain = self.see("hello")
+        answers = {plain["text"]}
+        for media, positions in [(["--image", self.picture], 4), (["--image", self.other_picture], 4),
+                                 (["--audio", self.tone], 188)]:
+            report = self.see("hello", *media)
+            # start, end, and the line feeds after it; those in front join the template's own
+            self.assertEqual(report["prompt_tokens"], plain["prompt_tokens"] + positions + 3)
+            self.assertGreater(report["timings"]["encode_seconds"], 0)
+            answers.add(report["text"])
+        self.assertEqual(plain["timings"]["encode_seconds"], 0)
+        self.assertEqual(len(answers), 4, answers)
+
+    def test_several_media_stand_in_one_prompt(self):
+        plain = self.see("hello")
+        report = self.see("hello", "--image", self.picture, "--audio", self.tone, "--image", self.other_picture)
+        self.assertEqual(report["prompt_tokens"], plain["prompt_tokens"] + 4 + 4 + 188 + 3 * 3)
+        pictures = ["--image", self.picture, "--image", self.other_picture]
+        self.assertNotEqual(self.see("hello", *pictures)["text"], self.see("hello", *pictures[2:], *pictures[:2])["text"])
+
+    def test_media_alone_are_a_prompt(self):
+        report = self.see("--image", self.picture)
+        self.assertEqual(report["text"], self.see("", "--image", self.picture)["text"])
+        self.assertEqual(report["text"], self.see("-", "--image", self.picture)["text"])
+
+    def test_a_picture_comes_as_a_data_url_too(self):
+        data = base64.b64encode(self.picture.read_bytes()).decode()
+        self.assertEqual(self.see("hello", "--image", f"data:image/jpeg;base64,{data}")["text"],
+                         self.see("hello", "--image", self.picture)["text"])
+
+    def test_urls_of_this_machine_need_leave(self):
+        class Quiet(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+        handler = functools.partial(Quiet, directory=PICTURES)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        url = f"http://127.0.0.1:{server.server_port}/{self.picture.name}"
+        environment = {"no_proxy": "*", "NO_PROXY": "*"}
+        self.refuse(USAGE, "run", self.whole, "hello", "--image", url, saying=["127.0.0.1"], environment=environment)
+        report = self.see("hello", "--image", url, "--allow-private-urls", environment=environment)
+        self.assertEqual(report["text"], self.see("hello", "--image", self.picture)["text"])
+
+    def test_sound_comes_through_a_pipe(self):
+        expected = self.see("hello", "--audio", self.tone)["text"]
+        data = self.tone.read_bytes()
+        self.assertEqual(self.see("hello", "--audio", "-", stdin=data)["text"], expected)
+        self.assertEqual(self.see("hello", "--audio", "-", stdin=data[44:])["text"], expected, "raw samples")
+        # Samples of -1 look like the beginning of a frame of MPEG.
+        self.see("hello", "--audio", "-", stdin=b"\xff\xff" * 800 + data[44:])
+        self.refuse(FAILURE, "run", self.whole, "hello", "--audio", "-", stdin=data[45:], saying=["16-bit"])
+        self.refuse(FAILURE, "run", self.whole, "hello", "--audio", "-", stdin=b"FORM....AIFF", saying=["AIFF"])
+        self.refuse(USAGE, "run", self.whole, "hello", "--audio", "-", stdin=b"", saying=["no sound"])
+        self.refuse(USAGE, "run", self.whole, "-", "--audio", "-", stdin=data, saying=["not both"])
+        self.refuse(USAGE, "run", self.whole, "hello", "--audio", "-", "--audio", "-", saying=["only once"])
+
+    def test_long_sound_is_cut_or_split(self):
+        done = gemma3n("run", self.whole, "hello", "--json", *self.short, "--audio", self.long)
+        self.assertEqual(done.returncode, OK, done.stderr)
+        self.assertRegex(done.stderr.decode(), r"\Agemma3n: warning: [^\n]*long\.wav: of its 65\.0 s [^\n]*split[^\n]*\n\Z")
+        cut = json.loads(done.stdout)
+        split = self.see("hello", "--audio", self.long, "--long-audio", "split")
+        self.assertEqual(split["prompt_tokens"] - cut["prompt_tokens"], 2 * (188 + 3))
+        self.refuse(USAGE, "run", self.whole, "hello", "--audio", self.long, "--long-audio", "shorten",
+                    saying=["cut or split", "'shorten'"])
+        self.refuse(USAGE, "run", self.whole, "hello", "--long-audio", "shorten", saying=["cut or split"])
+
+    def test_raw_prompts_say_where_media_stand(self):
+        in_front = self.see("--raw", "hello", "--image", self.picture)
+        self.assertEqual(in_front["text"], self.see("--raw", "<image_soft_token>hello", "--image", self.picture)["text"])
+        self.assertNotEqual(in_front["text"],
+                            self.see("--raw", "hello<image_soft_token>", "--image", self.picture)["text"])
+        self.refuse(USAGE, "run", self.whole, "--raw", "<image_soft_token><image_soft_token>", "--image", self.picture,
+                    saying=["Found total 2 <image_soft_token> tokens and 1 images"])
+        self.refuse(USAGE, "run", self.whole, "a <audio_soft_token>",
+                    saying=["Found 1 <audio_soft_token> tokens in the text but no audio inputs"])
+
+    def test_what_is_no_picture_or_sound_is_refused(self):
+        self.refuse(FAILURE, "run", self.whole, "hi", "--image", self.folder / "no.png", saying=["no.png"])
+        self.refuse(FAILURE, "run", self.whole, "hi", "--image", self.tone, saying=["tone.wav"])
+        self.refuse(FAILURE, "run", self.whole, "hi", "--audio", self.picture, saying=[self.picture.name])
+        self.refuse(USAGE, "run", self.whole, "hi", "--image", "ftp://example.org/a.png", saying=["ftp"])
+        tiny = self.folder / "tiny.wav"
+        tiny.write_bytes(wav(0.01))
+        self.refuse(USAGE, "run", self.whole, "hi", "--audio", tiny, saying=["too short"])
+
+    def test_a_text_model_takes_no_media(self):
+        self.refuse(FAILURE, "run", self.chat, "hi", "--image", self.picture, saying=["image processor"])
+        self.refuse(FAILURE, "run", self.chat, "hi", "--audio", self.tone, saying=["takes no sounds"])
+        self.refuse(FAILURE, "transcribe", self.chat, self.tone, saying=["takes no sounds"])
+        model = self.copy_of(self.chat, "text-with-preprocessor")
+        shutil.copy(self.whole / "preprocessor_config.json", model)
+        shutil.copy(self.whole / "processor_config.json", model)
+        self.refuse(FAILURE, "run", model, "hi", "--image", self.picture, saying=["towers"])
+
+    def chat_lines(self, *lines, options=()):
+        return self.succeed("chat", self.whole, *self.short, *options, stdin="\n".join(lines).encode()).splitlines()
+
+    def test_a_conversation_sees_and_hears(self):
+        done = gemma3n("chat", self.whole, *self.short,
+                       stdin=f"/image {self.picture}\nhello\nand?\n/audio {self.tone}\nnow?\n".encode())
+        self.assertEqual(done.returncode, OK, done.stderr)
+        self.assertRegex(done.stderr.decode(), r"\Aa picture of 64 x 48 goes [^\n]*\na sound of 0\.5 s goes [^\n]*\n\Z")
+        with_picture = self.chat_lines("hello", options=["--image", self.picture])
+        answer = self.see("hello", "--image", self.picture)["text"]
+        self.assertEqual(done.stdout.decode().split("\n")[0], answer.split("\n")[0])
+        self.assertEqual("\n".join(with_picture), answer)
+
+    def test_a_new_conversation_does_not_remember_what_was_seen(self):
+        done = gemma3n("chat", self.whole, *self.short,
+                       stdin=f"/image {self.picture}\nhello\n/reset\n/image {self.other_picture}\nhello\n".encode())
+        self.assertEqual(done.returncode, OK, done.stderr)
+        self.assertEqual(done.stdout.decode(), "".join(self.see("hello", "--image", picture)["text"] + "\n"
+                                                       for picture in [self.picture, self.other_picture]))
+
+    def test_media_of_a_conversation_that_cannot_be_read_end_a_script(self):
+        self.refuse(FAILURE, "chat", self.whole, stdin=b"/image nowhere.png\nhello\n", saying=["nowhere.png"])
+        self.refuse(USAGE, "chat", self.whole, stdin=b"/image\nhello\n", saying=["expected a path"])
+        self.refuse(USAGE, "chat", self.whole, stdin=b"/audio -\nhello\n", saying=["standard input"])
+
+    def test_on_a_terminal_a_bad_medium_is_told_and_forgotten(self):
+        terminal = Terminal("chat", self.whole, *self.short, "--no-history")
+        terminal.expect(b"> ")
+        terminal.type(b"/image nowhere.png\n")
+        at = terminal.expect(b"error: ")
+        terminal.type(f"/image {self.picture}\n".encode())
+        at = terminal.expect(b"goes with the next message", at)
+        terminal.type(b"hello\n")
+        at = terminal.expect(b"looking ", at)
+        terminal.expect(b"> ", at)
+        terminal.type(b"/exit\n")
+        self.assertEqual(terminal.finish(), OK)
+
+    def transcribe(self, *arguments, **options):
+        """The model never ends by itself, so there is a warning about each clip."""
+        done = gemma3n("transcribe", self.whole, *self.short, *arguments, **options)
+        self.assertEqual(done.returncode, OK, done.stderr)
+        self.assertRegex(done.stderr.decode(), r"\A(gemma3n: warning: [^\n]* cut off [^\n]*\n)+\Z")
+        return done.stdout.decode()
+
+    def test_transcripts_are_text_json_and_subtitles(self):
+        text = self.transcribe(self.long)
+        report = json.loads(self.transcribe(self.long, "--json"))
+        (file,) = report["files"]
+        segments = file["segments"]
+        self.assertEqual(text, "".join(segment["text"] + "\n" for segment in segments))
+        self.assertEqual(file["seconds"], 65)
+        self.assertEqual(len(segments), 3)
+        self.assertEqual([segments[0]["start"], segments[-1]["end"]], [0, 65])
+        for before, after in zip(segments, segments[1:]):
+            self.assertEqual(before["end"], after["start"])
+            self.assertLessEqual(before["end"] - before["start"], 30)
+        self.assertEqual(report["timings"]["audio_seconds"], 65)
+        self.assertGreater(report["timings"]["real_time_factor"], 0)
+
+        srt = self.transcribe(self.long, "--srt")
+        self.assertRegex(srt, r"\A1\n00:00:00,000 --> 00:00:2\d,\d{3}\n")
+        self.assertIn("\n\n3\n00:00:", srt)
+        self.assertIn(" --> 00:01:05,000\n", srt)
+        vtt = self.transcribe(self.long, "--vtt")
+        self.assertRegex(vtt, r"\AWEBVTT\n\n00:00:00\.000 --> 00:00:2\d\.\d{3}\n")
+
+    def test_transcribing_asks_what_run_asks(self):
+        prompt = ["--prompt", "What is said?"]
+        self.assertEqual(self.transcribe(self.tone, *prompt),
+                         self.see("What is said?", "--audio", self.tone)["text"] + "\n")
+
+    def test_several_sounds_are_transcribed_under_their_names(self):
+        one = self.transcribe(self.tone)
+        text = self.transcribe(self.tone, SOUNDS / "stereo.flac", "-", stdin=self.tone.read_bytes())
+        self.assertTrue(text.startswith(f"==> {self.tone} <==\n{one}\n==> {SOUNDS}/stereo.flac <==\n"), text)
+        self.assertTrue(text.endswith(f"\n\n==> - <==\n{one}"), text)
+
+    def test_a_wrong_transcription_is_refused(self):
+        self.refuse(USAGE, "transcribe", self.whole, saying=["FILE"])
+        self.refuse(USAGE, "transcribe", self.whole, self.tone, "--srt", "--json", saying=["exclude"])
+        self.refuse(USAGE, "transcribe", self.whole, self.tone, self.tone, "--srt", saying=["one FILE, got 2"])
+        self.refuse(FAILURE, "transcribe", self.whole, self.folder / "no.wav", saying=["no.wav"])
+
+    def test_towers_are_timed(self):
+        report = self.succeed_json("bench", self.whole, "--image-size", "32,64", "--audio-seconds", "1",
+                                   "--threads", "1", "--repeat", "1")
+        self.assertEqual([result["medium"] for result in report["results"]], ["32 x 32", "64 x 64", "1 s of sound"])
+        for result in report["results"]:
+            self.assertGreater(result["encode_seconds"], 0)
+            self.assertGreater(result["f32_flops_per_second"], 0)
+        self.assertIn("peak_share", report["results"][2])
+        lines = self.succeed("bench", self.whole, "--audio", "--audio-seconds", "1,2", "--threads", "1", "--repeat",
+                             "1").splitlines()
+        self.assertEqual([line.split()[:2] for line in lines[2:]], [["1", "1"], ["1", "2"]])
+        self.refuse(FAILURE, "bench", self.chat, "--image", saying=["ForCausalLM"])
+        self.refuse(USAGE, "bench", self.whole, "--image", "--image-size", "0", saying=["--image-size"])
+        self.refuse(USAGE, "bench", self.whole, "--audio", "--audio-seconds", "31", saying=["--audio-seconds"])
+
+    def test_inspection_tells_of_the_towers(self):
+        report = self.succeed_json("inspect", self.whole)
+        self.assertTrue(report["has_towers"])
+        self.assertEqual({tensor["name"] for tensor in report["tensors"] if not tensor["used"]}, set())
+        self.assertIn("text, pictures and sounds", self.succeed("inspect", self.whole, "--summary"))
+        self.assertFalse(self.succeed_json("inspect", CHECKPOINTS / "e2b_like")["has_towers"])
+
+
+if __name__ == "__main__":
+    main()
