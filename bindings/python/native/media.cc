@@ -1,0 +1,9 @@
+#include "module.h"
+
+namespace nb = nanobind;
+
+namespace gemma3n::python {
+
+void bind_media(nb::module_&) {}
+
+}  // namespace gemma3n::python

@@ -1,0 +1,9 @@
+#include "module.h"
+
+namespace nb = nanobind;
+
+namespace gemma3n::python {
+
+void bind_processors(nb::module_&) {}
+
+}  // namespace gemma3n::python
