@@ -80,17 +80,18 @@ def shown(message):
 
 
 def run(pipe, case):
-    options = {"do_sample": False, "max_new_tokens": 12, **case["options"]}
+    task, options = case["task"], dict(case["options"])
+    generate = {"do_sample": False, "max_new_tokens": 12}
     if "stop_strings" in options:
-        options["tokenizer"] = pipe.tokenizer
+        generate |= {"stop_strings": options.pop("stop_strings"), "tokenizer": pipe.tokenizer}
+    # Beside it, the pipelines with media take options of generate() for options of the processor.
+    options |= generate if task == "text-generation" else {"generate_kwargs": generate}
     if "conversation" in case:
-        given = [for_transformers(message, case["task"]) for message in case["conversation"]]
-        out = pipe(given, **options) if case["task"] == "text-generation" else pipe(text=given, **options)
+        given, media = [for_transformers(message, task) for message in case["conversation"]], {}
     else:
-        prompt = case["prompt"]
+        given, prompt = case["prompt"]["text"], case["prompt"]
         media = {name: [str(GOLDEN / file) for file in prompt[name]] for name in ("images", "audio") if name in prompt}
-        out = pipe(prompt["text"], **options) if case["task"] == "text-generation" else pipe(
-            text=prompt["text"], **media, **options)
+    out = pipe(given, **options) if task == "text-generation" else pipe(text=given, **media, **options)
     text = out[0]["generated_text"]
     if isinstance(text, str):
         return {"generated_text": text}
