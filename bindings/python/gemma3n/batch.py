@@ -210,6 +210,20 @@ class Source:
                     self._spans += token_spans(word, tokenizer.convert_ids_to_tokens(ids))
         return self._spans
 
+    def word_ids(self, tokenizer: Any) -> List[int]:
+        """By token: the number of its word, or of the part between added tokens it stands in."""
+        if self.word_of is not None:
+            return self.word_of
+        added = set(tokenizer.added_tokens_encoder.values())
+        numbers: List[int] = []
+        number, inside = -1, False
+        for token_id in self.ids:
+            is_added = token_id in added
+            number += is_added or not inside
+            inside = not is_added
+            numbers.append(number)
+        return numbers
+
 
 def token_spans(text: str, tokens: List[str]) -> List[Tuple[int, int]]:
     """Where each token stands in the text, in characters.
@@ -285,6 +299,16 @@ class Encoding:
                 spans += all_spans[run.start : run.start + len(run.ids)]
         return spans
 
+    @property
+    def word_ids(self) -> List[Optional[int]]:
+        words: List[Optional[int]] = []
+        for run in self.runs:
+            if run.source is None:
+                words += [None] * len(run.ids)
+            else:
+                words += run.source.word_ids(self._tokenizer)[run.start : run.start + len(run.ids)]
+        return words
+
     def char_to_token(self, char: int, sequence: int = 0) -> Optional[int]:
         """The first token that covers a character of the text; None if none does."""
         for index, (span, owner) in enumerate(zip(self.offsets, self.sequence_ids)):
@@ -359,6 +383,11 @@ class BatchEncoding(_Batch):
     def sequence_ids(self, batch_index: int = 0) -> List[Optional[int]]:
         """By token: 0 or 1 for the text of a pair it belongs to, None for special tokens."""
         return self._encoding(batch_index).sequence_ids
+
+    def word_ids(self, batch_index: int = 0) -> List[Optional[int]]:
+        """By token: its word, None for special tokens. Words are those of is_split_into_words,
+        else the parts of the text between added tokens."""
+        return self._encoding(batch_index).word_ids
 
     def char_to_token(
         self, batch_or_char_index: int, char_index: Optional[int] = None, sequence_index: int = 0
