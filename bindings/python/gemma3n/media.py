@@ -15,6 +15,10 @@ from .tensors import is_torch, to_numpy
 _SOUND_RATES = (1, 768_000)  # Hz
 
 
+class MediaNotFoundError(ValueError, FileNotFoundError):
+    """A picture or sound was named that is not there."""
+
+
 def is_pil_image(value: Any) -> bool:
     """Is it a picture of Pillow's? Pillow is not imported to find out."""
     return any(c.__module__ == "PIL.Image" and c.__name__ == "Image" for c in type(value).__mro__)
@@ -52,7 +56,7 @@ def load_pixels(
 
     source: a path, an http(s) or data: URL, base64, or the file's bytes.  timeout: seconds.
     EXIF orientation is applied, transparency dropped.
-    Raises FileNotFoundError, ValueError for damaged files and exceeded limits,
+    Raises MediaNotFoundError, ValueError for damaged files and exceeded limits,
     NotImplementedError for other formats.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -61,7 +65,7 @@ def load_pixels(
     if not _is_reference(name) and not os.path.exists(name):
         data = _bytes_of_base64(name)
         if data is None:
-            raise FileNotFoundError(
+            raise MediaNotFoundError(
                 f"image: expected a path, an http(s) URL, a data: URL or base64, got {name[:100]!r}"
             )
         return _native.decode_image(data)  # type: ignore[no-any-return]
@@ -121,7 +125,7 @@ def load_audio(
 
     audio: a path, an http(s) or data: URL, base64, the file's bytes; an array is returned as it
     is. Channels are averaged. timeout: seconds. backend: ignored, there is one.
-    Raises FileNotFoundError, ValueError for damaged files and exceeded limits,
+    Raises MediaNotFoundError, ValueError for damaged files and exceeded limits,
     NotImplementedError for other formats, TypeError for anything else.
     """
     if isinstance(audio, np.ndarray):
@@ -139,7 +143,7 @@ def load_audio(
     if not _is_reference(name) and not os.path.exists(name):
         data = _bytes_of_base64(name)
         if data is None:
-            raise FileNotFoundError(
+            raise MediaNotFoundError(
                 f"audio: expected a path, an http(s) URL, a data: URL or base64, got {name[:100]!r}"
             )
         return _native.decode_audio(data, rate)
@@ -175,14 +179,29 @@ def mono(samples: Any, name: str = "audio") -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def sounds_of(audio: Any, sampling_rate: int) -> List[np.ndarray]:
-    """The sounds of one source or samples, or of a list of those, nested or not; mono [n] each."""
+def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Mono samples [n] float32 at another rate, in Hz."""
+    for rate in (from_rate, to_rate):
+        if not _SOUND_RATES[0] <= rate <= _SOUND_RATES[1]:
+            raise ValueError(
+                f"sampling_rate: expected {_SOUND_RATES[0]} to {_SOUND_RATES[1]} Hz, got {rate}"
+            )
+    return _native.resample(samples, int(from_rate), int(to_rate))  # type: ignore[no-any-return]
+
+
+def sounds_of(audio: Any, rate: int, given_rate: Optional[int] = None) -> List[np.ndarray]:
+    """The sounds of a source or samples, or of a list of those, nested or not: mono [n] at `rate`.
+
+    given_rate: of samples; files say theirs.
+    """
     if isinstance(audio, (str, bytes, bytearray, memoryview, os.PathLike)):
-        return [load_audio(audio, sampling_rate)]
+        return [load_audio(audio, rate)]
     if is_sound(audio):
-        return [mono(audio)]
+        samples = mono(audio)
+        differs = given_rate is not None and given_rate != rate
+        return [resample(samples, int(given_rate or rate), rate) if differs else samples]
     if isinstance(audio, (list, tuple)):
-        return [sound for item in audio for sound in sounds_of(item, sampling_rate)]
+        return [sound for item in audio for sound in sounds_of(item, rate, given_rate)]
     raise TypeError(
         "audio: expected samples, a path, a URL, bytes, or a list of those, got "
         f"{type(audio).__name__}"
