@@ -470,12 +470,16 @@ class _Call:
 
     def _stop(self, criteria: StoppingCriteriaList) -> Any:
         seen: list[Any] = []
+        stopped = np.zeros(self.batch_size * self.copies, np.bool_)
 
         def stop(sequences: list[list[int]], scores: Optional[np.ndarray[Any, Any]]) -> list[bool]:
             if scores is not None:
                 seen.append(wrap(scores, self.kind))
+            nonlocal stopped
             answer = criteria(wrap(self._so_far(sequences), self.kind), tuple(seen) if seen else None)
-            return [bool(value) for value in answer]
+            stopped = stopped | to_numpy(answer, np.bool_)
+            # As transformers: without end tokens, all sequences go on until the last one may stop.
+            return stopped.tolist() if self.eos else [bool(stopped.all())] * len(stopped)  # type: ignore[no-any-return]
 
         return stop
 

@@ -92,7 +92,7 @@ class Gemma3nAudioEncoderModelOutput(ModelOutput):
     """Of clips: last_hidden_state [clips, n, C] f32 of the audio tower, pooler_output [clips, n, D]
     f32, the soft tokens; audio_mel_mask [clips, n] bool, true = padding."""
 
-    fields = (*BaseModelOutputWithPooling.fields, "audio_mel_mask")
+    fields = ("last_hidden_state", "audio_mel_mask", "pooler_output", "hidden_states", "attentions")
 
 
 class GenerateDecoderOnlyOutput(ModelOutput):
