@@ -109,19 +109,19 @@ class Gemma3nProcessor:
             template = legacy.get("chat_template") if legacy else None
         if template is None and (folder / "chat_template.jinja").is_file():
             template = tokenizer.chat_template
-        options = {"chat_template": template}
+        options: Dict[str, Any] = {"chat_template": template}
         for name in ("audio_seq_length", "image_seq_length"):
             if config.get(name) is not None:
                 options[name] = config[name]
-        options.update({k: kwargs[k] for k in list(kwargs) if k in options or k in (
-            "chat_template", "audio_seq_length", "image_seq_length")})
+        own = ("chat_template", "audio_seq_length", "image_seq_length")
+        options.update({key: value for key, value in kwargs.items() if key in own})
         processor = cls(
             feature_extractor=Gemma3nAudioFeatureExtractor.from_pretrained(folder, **kwargs),
             image_processor=SiglipImageProcessor.from_pretrained(folder, **kwargs),
             tokenizer=tokenizer,
             **options,
         )
-        left = {key: value for key, value in kwargs.items() if key not in options}
+        left = {key: value for key, value in kwargs.items() if key not in own}
         return (processor, left) if unused else processor
 
     # ---- Calls
