@@ -60,13 +60,6 @@ from gemma3n.modeling import (
     PreTrainedModel as PreTrainedModel,
 )
 from gemma3n.outputs import ModelOutput as ModelOutput
-from gemma3n.pipelines import (
-    AnyToAnyPipeline as AnyToAnyPipeline,
-    ImageTextToTextPipeline as ImageTextToTextPipeline,
-    Pipeline as Pipeline,
-    TextGenerationPipeline as TextGenerationPipeline,
-    pipeline as pipeline,
-)
 from gemma3n.processing import Gemma3nProcessor as Gemma3nProcessor
 from gemma3n.streamers import TextIteratorStreamer as TextIteratorStreamer, TextStreamer as TextStreamer
 from gemma3n.tensors import (
