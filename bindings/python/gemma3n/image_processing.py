@@ -179,15 +179,17 @@ class SiglipImageProcessor:
     def _process_integers(
         self, array: np.ndarray, options: Dict[str, Any], to_rgb: bool, layout: Optional[str]
     ) -> np.ndarray:
-        """Integers other than uint8 are resized as floats and rounded before they are rescaled."""
+        """Integers other than uint8 are resized as floats and become integers again, signed ones
+        rounded and unsigned ones cut off as torchvision does it, before they are rescaled."""
         if 4 in (array.shape[0], array.shape[-1]) and 3 not in (array.shape[0], array.shape[-1]):
             raise ValueError(
                 f"image: expected uint8 or floats from 0 to 1 for four channels, got {array.dtype}"
             )
         resized = {**options, "do_rescale": False, "do_normalize": False}
         pixels = self._native(resized, to_rgb)([array.astype(np.float32)], layout)[0]
+        whole = np.rint(pixels) if array.dtype.kind == "i" else np.trunc(pixels)
         rest = {**options, "do_resize": False}
-        return np.asarray(self._native(rest, to_rgb)([np.rint(pixels)], "channels_first")[0])
+        return np.asarray(self._native(rest, to_rgb)([whole], "channels_first")[0])
 
     @staticmethod
     def _native(options: Dict[str, Any], to_rgb: bool) -> Any:

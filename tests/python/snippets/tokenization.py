@@ -231,9 +231,6 @@ result = [tokenizer.padding_side, tokenizer.pad_token_id, tokenizer.model_max_le
 # --- a wrong padding side
 result = hf.AutoTokenizer.from_pretrained(model_dir, padding_side="top")
 
-# --- a folder without a tokenizer
-result = hf.GemmaTokenizer.from_pretrained(tmp)
-
 # --- saved and loaded
 tokenizer = hf.AutoTokenizer.from_pretrained(model_dir, padding_side="right")
 tokenizer.pad_token = "<eos>"
