@@ -23,7 +23,7 @@ _HUB_ARGUMENTS = ("revision", "cache_dir", "subfolder", "local_files_only")
 
 def _stored(name: Any, file: str, kwargs: dict[str, Any]) -> Any:
     """The content of a JSON file of the checkpoint; None if it is not there."""
-    folder = hub.resolve_model_dir(name, **{k: kwargs[k] for k in _HUB_ARGUMENTS if k in kwargs})
+    folder = hub.resolve_model_dir(name, required="", **{k: kwargs[k] for k in _HUB_ARGUMENTS if k in kwargs})
     return hub.read_json(folder / file) if (folder / file).is_file() else None
 
 

@@ -22,6 +22,29 @@ IMAGE_PROCESSOR_FILE = "preprocessor_config.json"
 _BILINEAR, _BICUBIC = 2, 3
 _SIZE_KEYS = ({"height", "width"}, {"shortest_edge"})
 
+# Options by name, with the values of transformers' class.
+IMAGE_OPTIONS: Dict[str, Any] = {
+    "do_convert_rgb": True,
+    "do_resize": True,
+    "resample": _BICUBIC,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "do_pad": None,
+    "do_center_crop": None,
+    "data_format": None,
+    "input_data_format": None,
+    "device": None,
+    "return_tensors": None,
+    "disable_grouping": None,
+    "image_seq_length": None,
+    "size": {"height": 224, "width": 224},
+    "crop_size": None,
+    "pad_size": None,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+}
+
 
 class SizeDict(Dict[str, int]):
     """{"height": ..., "width": ...} in pixels, whose entries are attributes, too."""
@@ -40,41 +63,18 @@ def _native_processor(config_json: str) -> Any:
 class SiglipImageProcessor:
     """Pictures to pixels: resized to exactly height x width, rescaled, normalised.
 
-    size: {"height": ..., "width": ...} or {"shortest_edge": ...}, pixels.  resample: 2, bilinear.  rescale_factor: of values
-    0 to 255.  image_mean, image_std: per channel, after rescaling.  do_convert_rgb: grey and
-    transparent pictures become RGB, transparency over white.
+    size: {"height": ..., "width": ...} or {"shortest_edge": ...}, pixels.  resample: 2, bilinear.
+    rescale_factor: of values 0 to 255.  image_mean, image_std: per channel, after rescaling.
+    do_convert_rgb: grey and transparent pictures become RGB, transparency over white.
     """
 
     model_input_names = ["pixel_values"]
     default_to_square = False
-    _OPTIONS = {
-        "do_convert_rgb": True,
-        "do_resize": True,
-        "resample": _BICUBIC,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "do_pad": None,
-        "do_center_crop": None,
-        "data_format": None,
-        "input_data_format": None,
-        "device": None,
-        "return_tensors": None,
-        "disable_grouping": None,
-        "image_seq_length": None,
-        "size": {"height": 224, "width": 224},
-        "crop_size": None,
-        "pad_size": None,
-        "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.5, 0.5, 0.5],
-    }
-    _SAVED_IF_NONE = ("do_convert_rgb", "do_resize", "do_rescale", "do_normalize", "size",
-                      "resample", "image_mean", "image_std", "rescale_factor")
 
     def __init__(self, **kwargs: Any):
         for name in ("processor_class", "feature_extractor_type"):
             kwargs.pop(name, None)
-        for name, value in [*kwargs.items(), *copy.deepcopy(self._OPTIONS).items()]:
+        for name, value in [*kwargs.items(), *copy.deepcopy(IMAGE_OPTIONS).items()]:
             if name not in self.__dict__:
                 setattr(self, name, _standard(name, value))
 
@@ -100,9 +100,9 @@ class SiglipImageProcessor:
         """From the entries of a configuration file; keywords override them."""
         unused = bool(kwargs.pop("return_unused_kwargs", False))
         config = dict(image_processor_dict)
-        config.update({k: kwargs[k] for k in kwargs if k in cls._OPTIONS})
+        config.update({k: kwargs[k] for k in kwargs if k in IMAGE_OPTIONS})
         processor = cls(**config)
-        for key in [k for k in kwargs if k not in cls._OPTIONS and hasattr(processor, k)]:
+        for key in [k for k in kwargs if k not in IMAGE_OPTIONS and hasattr(processor, k)]:
             setattr(processor, key, kwargs.pop(key))
         return (processor, kwargs) if unused else processor
 
@@ -122,11 +122,11 @@ class SiglipImageProcessor:
         bilinear, other forms of size than these, cropping and padding.
         """
         for name in kwargs:
-            if name not in self._OPTIONS:
-                raise TypeError(f"preprocess: unknown option {name!r}; known are {[*self._OPTIONS]}")
+            if name not in IMAGE_OPTIONS:
+                raise TypeError(f"preprocess: unknown option {name!r}; known are {[*IMAGE_OPTIONS]}")
         options = {
             name: _standard(name, kwargs[name]) if name in kwargs else getattr(self, name)
-            for name in self._OPTIONS
+            for name in IMAGE_OPTIONS
         }
         kind = tensor_kind(options["return_tensors"])
         self._check(options)
@@ -179,15 +179,17 @@ class SiglipImageProcessor:
     def _process_integers(
         self, array: np.ndarray, options: Dict[str, Any], to_rgb: bool, layout: Optional[str]
     ) -> np.ndarray:
-        """Integers other than uint8 are resized as floats and rounded before they are rescaled."""
+        """Integers other than uint8 are resized as floats and become integers again, signed ones
+        rounded and unsigned ones cut off as torchvision does it, before they are rescaled."""
         if 4 in (array.shape[0], array.shape[-1]) and 3 not in (array.shape[0], array.shape[-1]):
             raise ValueError(
                 f"image: expected uint8 or floats from 0 to 1 for four channels, got {array.dtype}"
             )
         resized = {**options, "do_rescale": False, "do_normalize": False}
         pixels = self._native(resized, to_rgb)([array.astype(np.float32)], layout)[0]
+        whole = np.rint(pixels) if array.dtype.kind == "i" else np.trunc(pixels)
         rest = {**options, "do_resize": False}
-        return np.asarray(self._native(rest, to_rgb)([np.rint(pixels)], "channels_first")[0])
+        return np.asarray(self._native(rest, to_rgb)([whole], "channels_first")[0])
 
     @staticmethod
     def _native(options: Dict[str, Any], to_rgb: bool) -> Any:
@@ -216,7 +218,7 @@ class SiglipImageProcessor:
         """The parameters, as preprocessor_config.json holds them."""
         config: Dict[str, Any] = {}
         for name, value in self.__dict__.items():
-            if name.startswith("_") or (value is None and name not in self._SAVED_IF_NONE):
+            if name.startswith("_") or (value is None and IMAGE_OPTIONS.get(name) is None):
                 continue
             config[name] = dict(value) if isinstance(value, SizeDict) else copy.deepcopy(value)
         config["image_processor_type"] = type(self).__name__

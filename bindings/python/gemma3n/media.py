@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def _is_reference(source: str) -> bool:
 
 
 def load_pixels(
-    source: Union[str, "os.PathLike[str]", bytes],
+    source: Any,
     timeout: Optional[float] = None,
     allow_private_addresses: bool = False,
 ) -> np.ndarray:

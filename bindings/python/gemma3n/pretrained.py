@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import pathlib
 from typing import Any, Dict, Optional
+
+from . import hub
 
 _HUB_OPTIONS = ("cache_dir", "revision", "subfolder", "local_files_only")
 # Options of from_pretrained that need no action here: nothing is downloaded, no code is run.
@@ -37,24 +37,12 @@ def model_dir(name_or_path: Any, options: Dict[str, Any]) -> pathlib.Path:
     hub_options = {k: options.pop(k) for k in _HUB_OPTIONS if options.get(k) is not None}
     for key in (*_HUB_OPTIONS, *_IGNORED_OPTIONS):
         options.pop(key, None)
-    if os.path.isdir(name_or_path) and not hub_options.get("subfolder"):
-        return pathlib.Path(name_or_path)
-    from .hub import resolve_model_dir
-
-    return pathlib.Path(resolve_model_dir(os.fspath(name_or_path), **hub_options))
+    return hub.resolve_model_dir(name_or_path, required="", **hub_options)
 
 
 def read_json(path: pathlib.Path) -> Optional[Dict[str, Any]]:
-    """The object in a file; None if there is no such file.  Raises ValueError for anything else."""
-    if not path.is_file():
-        return None
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(value).__name__}")
-    return value
+    """The object in a file; None if there is no such file.  Raises OSError for anything else."""
+    return hub.read_json(path) if path.is_file() else None
 
 
 def read_text(path: pathlib.Path) -> Optional[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from .batch import BatchFeature
 from .chat import ChatRenderer, plain_conversations
 from .feature_extraction import Gemma3nAudioFeatureExtractor
-from .image_processing import SiglipImageProcessor, nested_pictures
+from .image_processing import IMAGE_OPTIONS, SiglipImageProcessor, nested_pictures
 from .media import sounds_of
 from .pretrained import model_dir, read_json, to_folder, write_text
 from .tokenization import GemmaTokenizer, write_chat_templates
@@ -30,7 +30,7 @@ _TEXT_OPTIONS = frozenset(
     "return_overflowing_tokens return_special_tokens_mask return_offsets_mapping return_length "
     "verbose padding_side sanitize_control_tokens return_tensors".split()
 )
-_IMAGE_OPTIONS = frozenset(SiglipImageProcessor._OPTIONS)
+_IMAGE_OPTIONS = frozenset(IMAGE_OPTIONS)
 _AUDIO_OPTIONS = frozenset(
     "sampling_rate raw_speech padding max_length truncation pad_to_multiple_of "
     "return_attention_mask device return_tensors load_audio_backend".split()
@@ -109,19 +109,19 @@ class Gemma3nProcessor:
             template = legacy.get("chat_template") if legacy else None
         if template is None and (folder / "chat_template.jinja").is_file():
             template = tokenizer.chat_template
-        options = {"chat_template": template}
+        options: Dict[str, Any] = {"chat_template": template}
         for name in ("audio_seq_length", "image_seq_length"):
             if config.get(name) is not None:
                 options[name] = config[name]
-        options.update({k: kwargs[k] for k in list(kwargs) if k in options or k in (
-            "chat_template", "audio_seq_length", "image_seq_length")})
+        own = ("chat_template", "audio_seq_length", "image_seq_length")
+        options.update({key: value for key, value in kwargs.items() if key in own})
         processor = cls(
             feature_extractor=Gemma3nAudioFeatureExtractor.from_pretrained(folder, **kwargs),
             image_processor=SiglipImageProcessor.from_pretrained(folder, **kwargs),
             tokenizer=tokenizer,
             **options,
         )
-        left = {key: value for key, value in kwargs.items() if key not in options}
+        left = {key: value for key, value in kwargs.items() if key not in own}
         return (processor, left) if unused else processor
 
     # ---- Calls

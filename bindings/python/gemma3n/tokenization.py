@@ -16,7 +16,7 @@ from . import _native
 from .batch import BatchEncoding, Encoding, Run, Source, tensor_kind
 from .chat import ChatRenderer, plain_conversations
 from .pretrained import model_dir, read_json, read_text, to_folder, write_text
-from .tensors import is_torch, to_numpy
+from .tensors import is_torch
 
 logger = logging.getLogger("gemma3n")
 
@@ -150,7 +150,7 @@ class GemmaTokenizer:
         else:
             names = [str(options[name]) for name in ("pad_token", "eos_token", "bos_token",
                                                      "unk_token", "mask_token")]
-            tokenizer_json = _new_tokenizer_json(vocab, merges or [], names, options)
+            tokenizer_json = _new_tokenizer_json(vocab, merges or [], names)
         self._set_up(tokenizer_json, options)
 
     @classmethod
@@ -221,6 +221,11 @@ class GemmaTokenizer:
         options.pop("added_tokens_decoder", None)
         set_attribute(self, "_native_config", json.dumps(config))
         set_attribute(self, "_native", _native.Tokenizer.from_json(tokenizer_json, self._native_config))
+
+        self._around: Tuple[List[int], List[int]] = (self._native.prefix, self._native.suffix)
+        for name in ("add_bos_token", "add_eos_token"):
+            if name in options:
+                setattr(self, name, options.pop(name))
 
         length = options.pop("model_max_length", None)
         if length is None:
@@ -392,7 +397,8 @@ class GemmaTokenizer:
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """How many tokens are put around a text, or a pair of texts."""
-        return (1 + pair) * (len(self._native.prefix) + len(self._native.suffix))
+        prefix, suffix = self._around
+        return (1 + pair) * (len(prefix) + len(suffix))
 
     @property
     def max_len_single_sentence(self) -> int:
@@ -404,12 +410,31 @@ class GemmaTokenizer:
 
     @property
     def add_bos_token(self) -> bool:
-        """Always False, as beside any tokenizer.json: that file says what stands before a text."""
-        return False
+        """Was it switched on? Until one of the two is set, tokenizer.json alone says what stands
+        around a text (for Gemma: <bos>); then these two do."""
+        return bool(self.__dict__.get("_add_bos_token", False))
+
+    @add_bos_token.setter
+    def add_bos_token(self, value: bool) -> None:
+        self.__dict__["_add_bos_token"] = value
+        self._put_around()
 
     @property
     def add_eos_token(self) -> bool:
-        return False
+        return bool(self.__dict__.get("_add_eos_token", False))
+
+    @add_eos_token.setter
+    def add_eos_token(self, value: bool) -> None:
+        self.__dict__["_add_eos_token"] = value
+        self._put_around()
+
+    def _put_around(self) -> None:
+        has_bos = self.add_bos_token and self.bos_token is not None
+        has_eos = self.add_eos_token and self.eos_token is not None
+        self._around = (
+            [self.bos_token_id] if has_bos else [],
+            [self.eos_token_id] if has_eos else [],
+        )
 
     def get_special_tokens_mask(
         self,
@@ -663,10 +688,10 @@ class GemmaTokenizer:
         runs = []
         for index, (source, (begin, end)) in enumerate(zip(sources, windows)):
             if special:
-                runs.append(Run(self._native.prefix, index))
+                runs.append(Run(self._around[0], index))
             runs.append(Run(source.ids[begin:end], index, index, source=source, start=begin))
             if special:
-                runs.append(Run(self._native.suffix, index))
+                runs.append(Run(self._around[1], index))
         return Encoding([run for run in runs if run.ids], self)
 
     def _pad_encodings(
@@ -1008,10 +1033,8 @@ def _text_of_bytes(row: bytes) -> str:
 
 def _as_lists(value: Any) -> Any:
     """Arrays, and lists of arrays, as lists of Python numbers."""
-    if is_torch(value) or isinstance(value, np.ndarray):
-        return to_numpy(value).tolist()
-    if isinstance(value, np.integer):
-        return int(value)
+    if is_torch(value) or isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
     if isinstance(value, (list, tuple)):
         return [_as_lists(item) for item in value]
     return value
@@ -1131,22 +1154,12 @@ def write_chat_templates(
 
 
 def _new_tokenizer_json(
-    vocab: Optional[Dict[str, int]],
-    merges: Sequence[Any],
-    names: List[str],
-    options: Dict[str, Any],
+    vocab: Optional[Dict[str, int]], merges: Sequence[Any], names: List[str]
 ) -> bytes:
     """A tokenizer.json of Gemma's kind."""
     if vocab is None:
         vocab = {name: index for index, name in enumerate(names)}
     pairs = [list(m) if isinstance(m, (list, tuple)) else m.split(" ") for m in merges]
-    around: List[Any] = [{"Sequence": {"id": "A", "type_id": 0}}]
-    special = {}
-    for name, flag, place in (("bos_token", "add_bos_token", 0), ("eos_token", "add_eos_token", 9)):
-        token = str(options[name])
-        if options.pop(flag, False) and token in vocab:
-            around.insert(place, {"SpecialToken": {"id": token, "type_id": 0}})
-            special[token] = {"id": token, "ids": [vocab[token]], "tokens": [token]}
     added = [
         {"id": vocab[name], "content": name, "special": True, "normalized": False}
         for name in dict.fromkeys(names)
@@ -1166,9 +1179,12 @@ def _new_tokenizer_json(
         },
         "post_processor": {
             "type": "TemplateProcessing",
-            "single": around,
-            "pair": [*around, {"Sequence": {"id": "B", "type_id": 1}}],
-            "special_tokens": special,
+            "single": [{"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"Sequence": {"id": "B", "type_id": 1}},
+            ],
+            "special_tokens": {},
         },
         "decoder": {
             "type": "Sequence",
