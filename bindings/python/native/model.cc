@@ -265,6 +265,13 @@ void bind_model(nb::module_& m) {
                     .def("model", &ForCausalLM::model)
                     .def_prop_ro("threads", &ForCausalLM::threads);
   bind_common(causal);
+  causal.def_static(
+      "synthetic",
+      [](const std::string& config, std::uint64_t seed, int threads) {
+        nb::gil_scoped_release release;
+        return ForCausalLM::synthetic(TextConfig::from_json(config), seed, {.threads = threads});
+      },
+      "config"_a, "seed"_a, "threads"_a = 0);
 
   auto model =
       nb::class_<Model>(m, "Model")
@@ -281,6 +288,14 @@ void bind_model(nb::module_& m) {
                    .def("language_model", &ForConditionalGeneration::language_model)
                    .def_prop_ro("threads", &ForConditionalGeneration::threads);
   bind_common(whole);
+  whole.def_static(
+      "synthetic",
+      [](const std::string& config, std::uint64_t seed, int threads) {
+        nb::gil_scoped_release release;
+        return ForConditionalGeneration::synthetic(Config::from_json(config), seed,
+                                                   {.threads = threads});
+      },
+      "config"_a, "seed"_a, "threads"_a = 0);
 
 #undef GEMMA3N_TEXT_ARGUMENTS
 #undef GEMMA3N_HEAD_ARGUMENTS
