@@ -20,7 +20,8 @@ int main(int argc, char** argv) try {
   };
   std::fputs(argv[2], stdout);
   const auto answer = pipe(argv[2], options).front();
-  std::fprintf(stderr, "\n[%zu tokens read, %zu written, ended by %s]\n", answer.prompt_tokens,
+  std::putchar('\n');
+  std::fprintf(stderr, "[%zu tokens read, %zu written, ended by %s]\n", answer.prompt_tokens,
                answer.new_tokens.size(),
                std::string(finish_reason_name(answer.finish_reason)).c_str());
 } catch (const gemma3n::Error& error) {

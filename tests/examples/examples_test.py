@@ -65,7 +65,7 @@ class ExamplesTest(CliTest):
     def test_text(self):
         report = self.program(self.chat, "--raw", "once upon")
         answer, note = self.example("text", self.chat, "once upon")
-        self.assertEqual(answer, "once upon" + report["text"])
+        self.assertEqual(answer, "once upon" + report["text"] + "\n")
         self.assertIn(f"[{report['prompt_tokens']} tokens read, {report['generated_tokens']} written, ended by "
                       f"{report['finish_reason']}]", note)
 
