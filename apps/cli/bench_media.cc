@@ -75,7 +75,7 @@ Result time_image(const ForConditionalGeneration& model, std::int64_t size, std:
       median_seconds(repeats, [&] { pixels = processor(std::span(&image, 1)); });
   result.encode_seconds = median_seconds(repeats, [&] {
     pixels.f32()[0] = noise.next();  // a picture that was seen before is not encoded again
-    model.get_image_features(pixels);
+    model.model().get_image_features(pixels);
   });
   result.multiply_adds = vision_multiply_adds(model.config().vision_config, size);
   return result;
@@ -95,7 +95,7 @@ Result time_audio(const ForConditionalGeneration& model, std::int64_t seconds,
   result.extract_seconds =
       median_seconds(repeats, [&] { features = extractor(std::span<const float>(samples)); });
   result.encode_seconds = median_seconds(repeats, [&] {
-    model.get_audio_features(features.input_features, features.input_features_mask);
+    model.model().get_audio_features(features.input_features, features.input_features_mask);
   });
   result.multiply_adds = audio_multiply_adds(model.config().audio_config, seconds);
   return result;

@@ -55,9 +55,9 @@ struct GenerationConfig {
   void validate() const;
 };
 
-enum class FinishReason { kEos, kStopString, kLength, kCancelled };
-std::string_view finish_reason_name(
-    FinishReason reason);  // "eos", "stop_string", "length", "cancelled"
+enum class FinishReason { kEos, kStopString, kLength, kCancelled, kStoppingCriteria };
+// "eos", "stop_string", "length", "cancelled", "stopping_criteria"
+std::string_view finish_reason_name(FinishReason reason);
 
 // What happened at one step of one sequence.
 struct GenerationStep {
@@ -79,6 +79,16 @@ struct GenerateOptions {
   // Called with all ids so far and the logits [V]; may change the logits. Runs after the built-in
   // processors, before temperature, as in transformers.
   std::vector<std::function<void(std::span<const TokenId>, std::span<float>)>> logits_processors;
+  // The same once a step for all sequences together, after those above: `sequences` are all ids so
+  // far, scores: [B * num_return_sequences, V]. Rows of finished sequences are 0 and without
+  // effect.
+  std::function<void(std::span<const std::vector<TokenId>> sequences, Tensor& scores)>
+      batch_logits_processor;
+  // Called once a step with all ids so far, the new ones included, and with the scores of all steps
+  // if output_scores. Sets stop[i] to end sequence i; it is false for all at first.
+  std::function<void(std::span<const std::vector<TokenId>> sequences,
+                     std::span<const Tensor> scores, std::vector<bool>& stop)>
+      stopping_criteria;
   // Continue this cache: sequence i holds a prefix of prompts[i] (the caller vouches for the ids),
   // at most all but its last token. Extended in place, also by a call that fails; see
   // GenerateOutput::past_key_values.

@@ -85,9 +85,25 @@ struct MultimodalInputs : CausalLMInputs {
   MediaInputs media = {};
 };
 
-struct AudioTokens {
-  Tensor features;      // [clips, n, D] f32
-  Tensor padding_mask;  // [clips, n] bool, true = padding
+// The soft tokens that took the places of placeholders; absent without media.
+struct MediaStates {
+  Tensor image_hidden_states = {};  // [pictures, vision_soft_tokens_per_image, D] f32
+  Tensor audio_hidden_states = {};  // [clips, audio_soft_tokens_per_image, D] f32
+};
+
+struct ModelOutputs : TextOutputs, MediaStates {};
+
+struct MultimodalOutputs : CausalLMOutputs, MediaStates {};
+
+struct ImageFeatures {
+  Tensor last_hidden_state;  // [pictures, hidden_size of vision_config, rows, columns] f32, scaled
+  Tensor pooler_output;      // [pictures, vision_soft_tokens_per_image, D] f32: the soft tokens
+};
+
+struct AudioFeaturesOutput {
+  Tensor last_hidden_state;  // [clips, n, hidden_size of audio_config] f32
+  Tensor pooler_output;      // [clips, n, D] f32: the soft tokens
+  Tensor audio_mel_mask;     // [clips, n] bool, true = padding
 };
 
 struct ModelImpl;  // weights and the means to run them; src/model/model_impl.h
@@ -148,34 +164,55 @@ class ForCausalLM {
   std::shared_ptr<const ModelImpl> impl_;
 };
 
-// Text, pictures and sounds in, logits out. Immutable; copies share the weights; thread-safe.
+// Text, pictures and sounds in, hidden states out: ForConditionalGeneration without its head.
+// Immutable; copies share the weights; thread-safe.
 // Encodings of the media seen last are kept (256 MB at most), so that asking again about the same
 // picture does not encode it again.
-class ForConditionalGeneration {
+class Model {
  public:
   // Reads a Gemma3nForConditionalGeneration checkpoint, towers included.
   // Throws: as TextModel::from_pretrained; kNotFound for a checkpoint without towers.
+  static Model from_pretrained(const std::filesystem::path& model_dir,
+                               const LoadOptions& options = {});
+
+  // Soft tokens of the media stand where input_ids has image_token_id and audio_token_id; other
+  // ids of a medium's vocabulary have that medium's embedding. A clip takes
+  // audio_soft_tokens_per_image places, filled up with padding's embedding.
+  // Throws: as TextModel::forward; kInvalidArgument if placeholders and soft tokens differ in
+  // number; kUnsupported for media together with inputs_embeds.
+  // Ref: HF Gemma3nModel.forward
+  ModelOutputs forward(const TextInputs& inputs, const MediaInputs& media = {}) const;
+
+  // pixel_values: [N, 3, height, width] f32.   Ref: HF Gemma3nModel.get_image_features
+  ImageFeatures get_image_features(const Tensor& pixel_values) const;
+  // Ref: HF Gemma3nModel.get_audio_features. Differs: HF takes the mask inverted, true = padding.
+  AudioFeaturesOutput get_audio_features(const Tensor& input_features,
+                                         const Tensor& input_features_mask) const;
+
+  TextModel language_model() const { return TextModel(impl_); }
+  std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
+  const Config& config() const;
+
+  explicit Model(std::shared_ptr<const ModelImpl> impl) : impl_(std::move(impl)) {}
+
+ private:
+  std::shared_ptr<const ModelImpl> impl_;
+};
+
+// Text, pictures and sounds in, logits out. Immutable; copies share the weights; thread-safe.
+class ForConditionalGeneration {
+ public:
+  // As Model::from_pretrained.
   static ForConditionalGeneration from_pretrained(const std::filesystem::path& model_dir,
                                                   const LoadOptions& options = {});
   // As ForCausalLM::synthetic.
   static ForConditionalGeneration synthetic(const Config& config, std::uint64_t seed,
                                             const LoadOptions& options = {});
 
-  // Soft tokens of the media stand where input_ids has image_token_id and audio_token_id; other
-  // ids of a medium's vocabulary have that medium's embedding. A clip takes
-  // audio_soft_tokens_per_image places, filled up with padding's embedding.
-  // Throws: as ForCausalLM::forward; kInvalidArgument if placeholders and soft tokens differ in
-  // number; kUnsupported for media together with inputs_embeds.
-  // Ref: HF Gemma3nForConditionalGeneration.forward
-  CausalLMOutputs forward(const MultimodalInputs& inputs) const;
+  // As Model::forward and ForCausalLM::forward. Ref: HF Gemma3nForConditionalGeneration.forward
+  MultimodalOutputs forward(const MultimodalInputs& inputs) const;
 
-  // pixel_values: [N, 3, height, width] f32, returns [N, vision_soft_tokens_per_image, D] f32.
-  // Ref: HF Gemma3nModel.get_image_features, pooler_output
-  Tensor get_image_features(const Tensor& pixel_values) const;
-  // Ref: HF Gemma3nModel.get_audio_features. Differs: HF takes the mask inverted, true = padding.
-  AudioTokens get_audio_features(const Tensor& input_features,
-                                 const Tensor& input_features_mask) const;
-
+  Model model() const { return Model(impl_); }
   // The text model with its head, and the media's embeddings of their own ids.
   ForCausalLM language_model() const { return ForCausalLM(impl_); }
   std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;

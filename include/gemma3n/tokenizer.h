@@ -16,6 +16,17 @@ namespace gemma3n {
 
 using TokenId = std::int32_t;
 
+// A string that becomes one token wherever it stands in a text. Names are those of tokenizer.json.
+// No `single_word`: Gemma has none, and it is refused.
+struct AddedToken {
+  std::string content;
+  TokenId id = -1;
+  bool lstrip = false;      // takes the whitespace before it
+  bool rstrip = false;      // takes the whitespace behind it
+  bool normalized = false;  // looked for after normalisation instead of before
+  bool special = false;     // dropped by skip_special_tokens
+};
+
 // Immutable after construction; copies share the tables; safe to use from many threads.
 class Tokenizer {
  public:
@@ -41,7 +52,14 @@ class Tokenizer {
   std::optional<TokenId> token_to_id(std::string_view token) const;
   std::optional<std::string> id_to_token(TokenId id) const;  // the piece, e.g. "▁hello", "<0x0A>"
   std::size_t vocab_size() const;                            // tokens, added ones included
+  std::size_t base_vocab_size() const;                       // tokens of tokenizer.json's model
+  TokenId id_limit() const;                                  // all ids are below; there may be gaps
   bool is_special(TokenId id) const;                         // dropped by skip_special_tokens
+  const std::vector<AddedToken>& added_tokens() const;       // by id
+
+  // What add_special_tokens puts before and behind a text.
+  std::span<const TokenId> prefix() const;
+  std::span<const TokenId> suffix() const;
 
   // The named tokens of tokenizer_config.json; absent if the checkpoint does not declare them.
   std::optional<TokenId> bos_token_id() const;

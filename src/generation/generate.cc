@@ -155,6 +155,8 @@ std::string_view finish_reason_name(FinishReason reason) {
       return "length";
     case FinishReason::kCancelled:
       return "cancelled";
+    case FinishReason::kStoppingCriteria:
+      return "stopping_criteria";
   }
   fail(ErrorCode::kInternal, "finish_reason_name: unknown reason ", static_cast<int>(reason));
 }

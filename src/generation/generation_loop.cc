@@ -1,9 +1,11 @@
 // The generation loop: prefill, then one token per step for every sequence that is not finished.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "generation/language_model.h"
 #include "generation/logits_processors.h"
@@ -27,9 +29,8 @@ class Stopwatch {
 };
 
 struct Sequence {
-  std::vector<TokenId> ids;  // prompt and new tokens
   std::size_t prompt_length = 0;
-  std::size_t limit = 0;       // of ids.size()
+  std::size_t limit = 0;       // of its ids
   std::uint64_t copy = 0;      // DrawId::copy
   std::size_t logits_row = 0;  // of the logits for its next token
   std::optional<TextStream> stream{};
@@ -48,29 +49,35 @@ class Generation {
   bool prefill();
   std::size_t count_uncached();
   void choose_tokens();
-  TokenId choose(const Sequence& sequence);
+  // The scores of all active sequences, before the warpers.   [sequences, V]
+  void compute_scores();
+  void run_batch_logits_processor();
+  TokenId choose(std::size_t i, std::span<float> scores);
+  void apply(LogitsProcessors& processors, std::size_t i, std::span<float> scores);
   void deliver_tokens();
+  void apply_stopping_criteria();
   void cancel_unfinished();
   void append_chosen_tokens();
-  std::optional<FinishReason> reason_to_finish(const Sequence& sequence) const;
+  std::optional<FinishReason> reason_to_finish(std::size_t i) const;
   void collect_sequences();
 
   std::span<float> logits_rows(std::size_t first, std::size_t count) {
     return std::span(logits_).subspan(first * model_.vocab_size, count * model_.vocab_size);
   }
-  // A [sequences, V] tensor of zeros at the end of `steps`.
-  std::span<float> add_step(std::vector<Tensor>& steps);
+  Tensor new_scores() const;  // [sequences, V] zeros
+  std::span<float> row(Tensor& scores, std::size_t i) const;
 
   const LanguageModel& model_;
   const std::vector<std::vector<TokenId>>& prompts_;
   const GenerationConfig& config_;
   const GenerateOptions& options_;
-  LogitsProcessors processors_;
+  LogitsProcessors processors_, warpers_;
   CategoricalSampler sampler_;
   std::vector<Sequence> sequences_;
-  std::vector<std::size_t> active_;    // sequences without a finish reason
-  std::vector<float> logits_;          // [sequences, V], rows in the order they were asked for
-  std::vector<float> scores_;          // [V] of the sequence at hand
+  std::vector<std::vector<TokenId>> ids_;  // of each sequence: prompt and new tokens
+  std::vector<std::size_t> active_;        // sequences without a finish reason
+  std::vector<float> logits_;              // [sequences, V], rows in the order they were asked for
+  Tensor scores_;                      // [sequences, V] of the step at hand; rows of finished are 0
   std::vector<SequenceTokens> batch_;  // of the pass at hand
   GenerateOutput out_;
   bool cancelled_ = false;
@@ -83,7 +90,8 @@ Generation::Generation(const LanguageModel& model, const std::vector<std::vector
       prompts_(prompts),
       config_(config),
       options_(options),
-      processors_(make_logits_processors(config, model.vocab_size, options.logits_processors)) {
+      processors_(make_logits_processors(config, model.vocab_size, options.logits_processors)),
+      warpers_(make_logits_warpers(config)) {
   const auto copies = static_cast<std::size_t>(config.num_return_sequences);
   std::map<std::span<const TokenId>, std::uint64_t,
            decltype([](std::span<const TokenId> a, std::span<const TokenId> b) {
@@ -92,15 +100,16 @@ Generation::Generation(const LanguageModel& model, const std::vector<std::vector
       copies_so_far;
   for (const auto& prompt : prompts) {
     for (std::size_t i = 0; i < copies; ++i) {
-      Sequence sequence{.ids = prompt, .prompt_length = prompt.size()};
+      Sequence sequence{.prompt_length = prompt.size()};
       sequence.limit = length_limit(config, prompt.size(), model.max_position_embeddings);
       sequence.copy = copies_so_far[prompt]++;
       if (tokenizer) sequence.stream.emplace(*tokenizer, config.stop_strings, prompt);
       sequences_.push_back(std::move(sequence));
+      ids_.push_back(prompt);
     }
   }
   logits_.resize(sequences_.size() * model.vocab_size);
-  scores_.resize(model.vocab_size);
+  scores_ = new_scores();
   active_.resize(sequences_.size());
   std::iota(active_.begin(), active_.end(), 0u);
 }
@@ -181,49 +190,90 @@ std::size_t Generation::count_uncached() {
 // For all sequences before any is delivered: so a cancelled batch, too, is at the same step in
 // every sequence, and the cache lacks exactly the last token of each.
 void Generation::choose_tokens() {
-  const auto all_logits = config_.output_logits ? add_step(out_.logits) : std::span<float>();
-  const auto all_scores = config_.output_scores ? add_step(out_.scores) : std::span<float>();
-  const std::size_t V = model_.vocab_size;
+  compute_scores();
+  if (options_.batch_logits_processor) run_batch_logits_processor();
+  Tensor logits;
+  if (config_.output_logits) logits = out_.logits.emplace_back(new_scores());
   for (const std::size_t i : active_) {
-    Sequence& sequence = sequences_[i];
-    const auto logits = logits_rows(sequence.logits_row, 1);
-    std::ranges::copy(logits, scores_.begin());
-    const TokenId token = choose(sequence);
-    if (config_.output_logits) std::ranges::copy(logits, all_logits.subspan(i * V).begin());
-    if (config_.output_scores) std::ranges::copy(scores_, all_scores.subspan(i * V).begin());
-    sequence.ids.push_back(token);
+    const auto scores = row(scores_, i);
+    if (logits) std::ranges::copy(logits_rows(sequences_[i].logits_row, 1), row(logits, i).begin());
+    ids_[i].push_back(choose(i, scores));
+  }
+  if (config_.output_scores) out_.scores.push_back(std::exchange(scores_, new_scores()));
+}
+
+void Generation::compute_scores() {
+  std::ranges::fill(scores_.f32(), 0.0f);
+  for (const std::size_t i : active_) {
+    const auto scores = row(scores_, i);
+    std::ranges::copy(logits_rows(sequences_[i].logits_row, 1), scores.begin());
+    apply(processors_, i, scores);
   }
 }
 
-TokenId Generation::choose(const Sequence& sequence) {
-  const SequenceState state{sequence.ids, sequence.prompt_length};
-  for (const LogitsProcessor& process : processors_) process(state, scores_);
-  if (!config_.do_sample) return largest(scores_);
+void Generation::run_batch_logits_processor() {
+  const auto shape = scores_.shape();
+  options_.batch_logits_processor(ids_, scores_);
+  if (!scores_ || scores_.shape() != shape || scores_.dtype() != DType::kF32) {
+    fail(ErrorCode::kInvalidArgument, "batch_logits_processor: expected float32 scores of shape [",
+         shape[0], ", ", shape[1], "]");
+  }
+  for (const std::size_t i : active_) {
+    if (std::ranges::none_of(row(scores_, i), [](float v) { return std::isnan(v); })) continue;
+    fail(ErrorCode::kInvalidArgument, "batch_logits_processor: a score of sequence ", i,
+         " is not a number");
+  }
+}
+
+void Generation::apply(LogitsProcessors& processors, std::size_t i, std::span<float> scores) {
+  const SequenceState state{ids_[i], sequences_[i].prompt_length};
+  for (const LogitsProcessor& process : processors) process(state, scores);
+}
+
+TokenId Generation::choose(std::size_t i, std::span<float> scores) {
+  apply(warpers_, i, scores);
+  if (!config_.do_sample) return largest(scores);
   return sampler_.draw(
-      scores_,
-      uniform({.seed = config_.seed, .copy = sequence.copy, .position = sequence.ids.size()}));
+      scores,
+      uniform({.seed = config_.seed, .copy = sequences_[i].copy, .position = ids_[i].size()}));
 }
 
 void Generation::deliver_tokens() {
   for (const std::size_t i : active_) {
     Sequence& sequence = sequences_[i];
-    const TokenId token = sequence.ids.back();
+    const TokenId token = ids_[i].back();
     std::string text{};
     if (sequence.stream) text = sequence.stream->push(token);
-    sequence.finish_reason = reason_to_finish(sequence);
+    sequence.finish_reason = reason_to_finish(i);
     if (sequence.stream && sequence.finish_reason) text += sequence.stream->finish();
     sequence.text += text;
     if (!cancelled_ && options_.on_token) {
       cancelled_ = !options_.on_token({.sequence = i, .token = token, .text = text});
     }
   }
+  if (!cancelled_ && options_.stopping_criteria) apply_stopping_criteria();
 }
 
-std::optional<FinishReason> Generation::reason_to_finish(const Sequence& sequence) const {
+void Generation::apply_stopping_criteria() {
+  std::vector<bool> stop(sequences_.size());
+  options_.stopping_criteria(ids_, out_.scores, stop);
+  if (stop.size() != sequences_.size()) {
+    fail(ErrorCode::kInvalidArgument, "stopping_criteria: expected an answer for each of ",
+         sequences_.size(), " sequences, got ", stop.size());
+  }
+  for (const std::size_t i : active_) {
+    Sequence& sequence = sequences_[i];
+    if (!stop[i] || sequence.finish_reason) continue;
+    sequence.finish_reason = FinishReason::kStoppingCriteria;
+    if (sequence.stream) sequence.text += sequence.stream->finish();
+  }
+}
+
+std::optional<FinishReason> Generation::reason_to_finish(std::size_t i) const {
   const auto& eos = config_.eos_token_id;
-  if (std::ranges::find(eos, sequence.ids.back()) != eos.end()) return FinishReason::kEos;
-  if (sequence.stream && sequence.stream->stopped()) return FinishReason::kStopString;
-  if (sequence.ids.size() >= sequence.limit) return FinishReason::kLength;
+  if (std::ranges::find(eos, ids_[i].back()) != eos.end()) return FinishReason::kEos;
+  if (sequences_[i].stream && sequences_[i].stream->stopped()) return FinishReason::kStopString;
+  if (ids_[i].size() >= sequences_[i].limit) return FinishReason::kLength;
   return std::nullopt;
 }
 
@@ -231,7 +281,7 @@ void Generation::append_chosen_tokens() {
   batch_.clear();
   for (const std::size_t i : active_) {
     sequences_[i].logits_row = batch_.size();
-    batch_.push_back({.sequence = i, .tokens = std::span(sequences_[i].ids).last(1)});
+    batch_.push_back({.sequence = i, .tokens = std::span(ids_[i]).last(1)});
   }
   model_.append(batch_, logits_rows(0, batch_.size()));
 }
@@ -244,21 +294,23 @@ void Generation::cancel_unfinished() {
 }
 
 void Generation::collect_sequences() {
-  for (Sequence& sequence : sequences_) {
-    const auto fresh = std::span(sequence.ids).subspan(sequence.prompt_length);
+  for (std::size_t i = 0; i < sequences_.size(); ++i) {
+    const auto fresh = std::span(ids_[i]).subspan(sequences_[i].prompt_length);
     out_.new_tokens.emplace_back(fresh.begin(), fresh.end());
     out_.generated_tokens += fresh.size();
-    out_.sequences.push_back(std::move(sequence.ids));
-    out_.text.push_back(std::move(sequence.text));
-    out_.finish_reasons.push_back(sequence.finish_reason.value());
+    out_.text.push_back(std::move(sequences_[i].text));
+    out_.finish_reasons.push_back(sequences_[i].finish_reason.value());
   }
+  out_.sequences = std::move(ids_);
 }
 
-std::span<float> Generation::add_step(std::vector<Tensor>& steps) {
-  steps.emplace_back(DType::kF32,
-                     std::vector<std::int64_t>{static_cast<std::int64_t>(sequences_.size()),
-                                               static_cast<std::int64_t>(model_.vocab_size)});
-  return steps.back().f32();
+Tensor Generation::new_scores() const {
+  return Tensor(DType::kF32, {static_cast<std::int64_t>(sequences_.size()),
+                              static_cast<std::int64_t>(model_.vocab_size)});
+}
+
+std::span<float> Generation::row(Tensor& scores, std::size_t i) const {
+  return scores.f32().subspan(i * model_.vocab_size, model_.vocab_size);
 }
 
 }  // namespace

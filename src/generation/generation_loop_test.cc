@@ -181,6 +181,71 @@ TEST(Generation, RunsTheCallersProcessors) {
   EXPECT_EQ(run(model, {{9, 9}}, new_tokens(3), options).new_tokens, Prompts({{2, 3, 4}}));
 }
 
+// The user's processor sees what is before the temperature (/ 4), and the chosen scores are after.
+TEST(Generation, RunsTheCallersProcessorsBeforeTheTemperature) {
+  GenerateOptions options;
+  std::vector<float> seen;
+  options.logits_processors = {[&](std::span<const TokenId>, std::span<float> scores) {
+    seen.assign(scores.begin(), scores.end());
+  }};
+  auto config = new_tokens(1);
+  config.do_sample = true;
+  config.temperature = 4.0;
+  config.top_k = 0;
+  config.output_scores = true;
+  ScriptedModel model{4, count_up};
+  const auto out = run(model, {{0}}, config, options);
+  EXPECT_EQ(seen, (std::vector<float>{0, 5, 0, 0}));
+  EXPECT_EQ(out.scores[0].f32()[1], 1.25f);
+}
+
+TEST(Generation, ShowsAllSequencesToABatchProcessor) {
+  GenerateOptions options;
+  std::vector<Prompts> seen;
+  options.batch_logits_processor = [&](std::span<const Ids> sequences, Tensor& scores) {
+    seen.emplace_back(sequences.begin(), sequences.end());
+    EXPECT_EQ(scores.shape(), (std::vector<std::int64_t>{2, 10}));
+    scores.f32()[10 + 7] = 100.0f;  // the second sequence's
+  };
+  ScriptedModel model{10, count_up};
+  EXPECT_EQ(run(model, {{9}, {1, 2}}, new_tokens(2), options).new_tokens,
+            Prompts({{0, 1}, {7, 7}}));
+  EXPECT_EQ(seen, (std::vector<Prompts>{{{9}, {1, 2}}, {{9, 0}, {1, 2, 7}}}));
+}
+
+TEST(Generation, RefusesNonsenseFromABatchProcessor) {
+  GenerateOptions options;
+  ScriptedModel model{10, count_up};
+  options.batch_logits_processor = [](std::span<const Ids>, Tensor& scores) {
+    scores.f32()[3] = NAN;
+  };
+  EXPECT_THROW(run(model, {{9}}, new_tokens(1), options), Error);
+  options.batch_logits_processor = [](std::span<const Ids>, Tensor& scores) {
+    scores = Tensor(DType::kF32, {1, 9});
+  };
+  EXPECT_THROW(run(model, {{9}}, new_tokens(1), options), Error);
+}
+
+TEST(Generation, EndsTheSequencesThatACriterionNames) {
+  auto config = new_tokens(4);
+  config.output_scores = true;
+  GenerateOptions options;
+  options.stopping_criteria = [](std::span<const Ids> sequences, std::span<const Tensor> scores,
+                                 std::vector<bool>& stop) {
+    EXPECT_EQ(scores.size() + 1, sequences[1].size());
+    stop[0] = sequences[0].back() == 2;
+  };
+  ScriptedModel model{10, count_up};
+  const auto out = run(model, {{0}, {4}}, config, options);
+  EXPECT_EQ(out.new_tokens, Prompts({{1, 2}, {5, 6, 7, 8}}));
+  EXPECT_EQ(out.finish_reasons[0], FinishReason::kStoppingCriteria);
+  EXPECT_EQ(out.finish_reasons[1], FinishReason::kLength);
+  EXPECT_EQ(finish_reason_name(out.finish_reasons[0]), "stopping_criteria");
+  options.stopping_criteria = [](std::span<const Ids>, std::span<const Tensor>,
+                                 std::vector<bool>& stop) { stop.resize(1); };
+  EXPECT_THROW(run(model, {{0}, {4}}, new_tokens(1), options), Error);
+}
+
 // ---- prefill
 
 TEST(Prefill, ReadsAllPromptsInOnePass) {

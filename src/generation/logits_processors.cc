@@ -80,7 +80,12 @@ LogitsProcessors make_logits_processors(const GenerationConfig& config, std::siz
     list.emplace_back(MinLength{count(config.min_length), config.eos_token_id});
   }
   for (const auto& process : user_processors) list.push_back(checked(process));
+  return list;
+}
 
+LogitsProcessors make_logits_warpers(const GenerationConfig& config) {
+  const auto count = [](std::int64_t value) { return static_cast<std::size_t>(value); };
+  LogitsProcessors list;
   if (!config.do_sample) return list;
   if (config.temperature != 1.0) {
     list.emplace_back(Temperature{static_cast<float>(config.temperature)});

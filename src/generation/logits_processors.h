@@ -26,11 +26,13 @@ using LogitsProcessors = std::vector<LogitsProcessor>;
 using UserLogitsProcessor = std::function<void(std::span<const TokenId>, std::span<float>)>;
 
 // The processors that `config` asks for, in transformers' order: repetition penalty, n-grams, bad
-// words, minimum lengths, the user's, and if do_sample: temperature, top-k, top-p, min-p, typical.
+// words, minimum lengths, the user's.
 // Ref: HF GenerationMixin._get_logits_processor
 // Throws: kInvalidArgument if bad_words_ids names an id outside the vocabulary.
 LogitsProcessors make_logits_processors(const GenerationConfig& config, std::size_t vocab_size,
                                         std::span<const UserLogitsProcessor> user_processors);
+// What comes after them, if do_sample: temperature, top-k, top-p, min-p, typical.
+LogitsProcessors make_logits_warpers(const GenerationConfig& config);
 
 // Makes each token that the sequence already has less likely: score * penalty if negative, else
 // score / penalty; once per id, however often it occurs.

@@ -71,10 +71,10 @@ class LogitsProcessorsGolden : public testing::Test {
     const auto all_expected = values<float>(file_, *find(test_case, "expected"));
     const std::size_t rows = all_scores.size() / V, T = all_ids.size() / rows;
     const auto prompt_length = *get_if<std::int64_t>(*find(test_case, "prompt_length"));
-    const auto processors =
-        make_logits_processors(config_of(*get_if<Json::Object>(*find(test_case, "options")),
-                                         *find(description_, "eos_token_id")),
-                               V, {});
+    const auto config = config_of(*get_if<Json::Object>(*find(test_case, "options")),
+                                  *find(description_, "eos_token_id"));
+    auto processors = make_logits_processors(config, V, {});
+    for (auto& warper : make_logits_warpers(config)) processors.push_back(std::move(warper));
     for (std::size_t row = 0; row < rows; ++row) {
       const std::int64_t padding = padding_of(test_case, row);
       // Our batches have no padding: lengths that count it are not comparable.

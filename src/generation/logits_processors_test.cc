@@ -156,8 +156,9 @@ TEST(MakeLogitsProcessors, IgnoresSamplingOptionsWhenGreedy) {
   config.temperature = 0.5;
   config.top_p = config.typical_p = config.min_p = 0.5;
   EXPECT_TRUE(make_logits_processors(config, 10, {}).empty());
+  EXPECT_TRUE(make_logits_warpers(config).empty());
   config.do_sample = true;
-  EXPECT_EQ(make_logits_processors(config, 10, {}).size(), 5u);  // and top_k = 50
+  EXPECT_EQ(make_logits_warpers(config).size(), 5u);  // and top_k = 50
 }
 
 TEST(MakeLogitsProcessors, LetsMinNewTokensReplaceMinLength) {
@@ -170,13 +171,9 @@ TEST(MakeLogitsProcessors, LetsMinNewTokensReplaceMinLength) {
   EXPECT_EQ(allowed(apply(list[0], Scores(3), {0, 0}, 1)), Ids({0, 1, 2}));
 }
 
-// The user's processor sees the penalty (1 / 2) but not the temperature (/ 4).
-TEST(MakeLogitsProcessors, RunsTheUsersAfterThePenaltyAndBeforeTheTemperature) {
+TEST(MakeLogitsProcessors, RunsTheUsersAfterThePenalty) {
   GenerationConfig config;
   config.repetition_penalty = 2.0;
-  config.do_sample = true;
-  config.temperature = 4.0;
-  config.top_k = 0;
   Scores seen;
   const UserLogitsProcessor user = [&](std::span<const TokenId> ids, std::span<float> scores) {
     EXPECT_EQ(ids.size(), 1u);
@@ -188,7 +185,7 @@ TEST(MakeLogitsProcessors, RunsTheUsersAfterThePenaltyAndBeforeTheTemperature) {
     scores = apply(process, scores);
   }
   EXPECT_EQ(seen, Scores({0.5, 1}));
-  EXPECT_EQ(scores, Scores({0.125, 2}));
+  EXPECT_EQ(scores, Scores({0.5, 8}));
 }
 
 TEST(MakeLogitsProcessors, RefusesNaNFromTheUser) {

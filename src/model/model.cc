@@ -298,15 +298,33 @@ TextModel TextModel::from_pretrained(const std::filesystem::path& model_dir,
   return TextModel(load_model(model_dir, options));
 }
 
-TextOutputs TextModel::forward(const TextInputs& inputs) const {
-  Call call = start_call(*impl_, inputs);
-  const Index T = call.in.T, D = impl_->config.hidden_size;
+// Gives the rows of soft tokens and of the media's own ids their embeddings. `media` may be null.
+static void fuse_media(const ModelImpl& model, Ops& op, const TextInputs& inputs,
+                       const EncodedMedia* media, PreparedInputs& in) {
+  if (!model.multimodal || !inputs.input_ids) return;
+  if (media) {
+    const auto places = place_soft_tokens(model.multimodal->config, inputs.input_ids.i64(), *media);
+    for (std::size_t i = 0; i < in.rows.size(); ++i) {
+      in.rows[i].embedding =
+          places[static_cast<std::size_t>(in.origins[i].b * in.T + in.origins[i].t)];
+    }
+  }
+  model.multimodal->embed_hard_tokens(op, in.rows);
+}
+
+// `media` may be null: then ids of the media's vocabularies have the text table's embeddings.
+static TextOutputs text_forward(const ModelImpl& model, const TextInputs& inputs,
+                                const EncodedMedia* media) {
+  Call call = start_call(model, inputs);
+  const Index T = call.in.T, D = model.config.hidden_size;
   TextOutputs out;
   out.last_hidden_state = Tensor(DType::kF32, {call.in.B, T, D});
-  auto arena = impl_->arenas.take();
-  Ops op(active_kernels(), *arena, impl_->pool);
+  auto arena = model.arenas.take();
+  const ArenaScope scope(*arena);
+  Ops op(active_kernels(), *arena, model.pool);
+  if (media) fuse_media(model, op, inputs, media, call.in);
   float* hidden = out.last_hidden_state.f32().data();
-  out.hidden_states = run_call(*impl_, op, call, inputs.output_hidden_states,
+  out.hidden_states = run_call(model, op, call, inputs.output_hidden_states,
                                [&](std::span<const RowOrigin> rows, View<const float> values) {
                                  for (std::size_t r = 0; r < rows.size(); ++r) {
                                    std::ranges::copy(values[static_cast<Index>(r)].span(),
@@ -315,6 +333,10 @@ TextOutputs TextModel::forward(const TextInputs& inputs) const {
                                });
   out.past_key_values = call.cache;
   return out;
+}
+
+TextOutputs TextModel::forward(const TextInputs& inputs) const {
+  return text_forward(*impl_, inputs, nullptr);
 }
 
 Tensor TextModel::get_per_layer_inputs(const Tensor& input_ids) const {
@@ -357,19 +379,6 @@ ForCausalLM ForCausalLM::synthetic(const TextConfig& config, std::uint64_t seed,
   return ForCausalLM(synthetic_model(config, seed, options));
 }
 
-// Gives the rows of soft tokens and of the media's own ids their embeddings.
-static void fuse_media(const ModelImpl& model, Ops& op, const CausalLMInputs& inputs,
-                       const EncodedMedia* media, PreparedInputs& in) {
-  if (media) {
-    const auto places = place_soft_tokens(model.multimodal->config, inputs.input_ids.i64(), *media);
-    for (std::size_t i = 0; i < in.rows.size(); ++i) {
-      in.rows[i].embedding =
-          places[static_cast<std::size_t>(in.origins[i].b * in.T + in.origins[i].t)];
-    }
-  }
-  model.multimodal->embed_hard_tokens(op, in.rows);
-}
-
 // `media` may be null.
 static CausalLMOutputs causal_forward(const ModelImpl& model, const CausalLMInputs& inputs,
                                       const EncodedMedia* media) {
@@ -393,7 +402,7 @@ static CausalLMOutputs causal_forward(const ModelImpl& model, const CausalLMInpu
   auto arena = model.arenas.take();
   const ArenaScope call_scope(*arena);
   Ops op(active_kernels(), *arena, model.pool);
-  if (model.multimodal && inputs.input_ids) fuse_media(model, op, inputs, media, call.in);
+  fuse_media(model, op, inputs, media, call.in);
   out.hidden_states =
       run_call(model, op, call, inputs.output_hidden_states,
                [&](std::span<const RowOrigin> rows, View<const float> hidden) {
@@ -432,8 +441,103 @@ std::shared_ptr<Cache> ForCausalLM::new_cache(std::int64_t batch_size,
 const TextConfig& ForCausalLM::config() const { return impl_->config; }
 int ForCausalLM::threads() const { return impl_->pool.size(); }
 
-// ---- ForConditionalGeneration
-// ---------------------------------------------------------------------
+// ---- Model and ForConditionalGeneration
+// ------------------------------------------------------------------
+
+Model Model::from_pretrained(const std::filesystem::path& model_dir, const LoadOptions& options) {
+  return Model(load_model(model_dir, options, LoadedParts::kAll));
+}
+
+static EncodedMedia encode_media_of(const ModelImpl& model, const TextInputs& inputs,
+                                    const MediaInputs& media) {
+  if (media && !inputs.input_ids) {
+    fail(ErrorCode::kUnsupported, "pixel_values, input_features: expected together with input_ids,",
+         " whose placeholders say where the media stand");
+  }
+  return encode_media(model, media);
+}
+
+// [media, tokens, D]; absent if there are none.
+static Tensor stack(const std::vector<SoftTokens>& media, Index tokens, Index D) {
+  if (media.empty()) return {};
+  Tensor out(DType::kF32, {static_cast<Index>(media.size()), tokens, D});
+  float* next = out.f32().data();
+  for (const SoftTokens& medium : media) next = std::ranges::copy(*medium, next).out;
+  return out;
+}
+
+static MediaStates media_states(const Config& c, const EncodedMedia& media) {
+  const Index D = c.text_config.hidden_size;
+  return {stack(media.images, c.vision_soft_tokens_per_image, D),
+          stack(media.clips, c.audio_soft_tokens_per_image, D)};
+}
+
+ModelOutputs Model::forward(const TextInputs& inputs, const MediaInputs& media) const {
+  const EncodedMedia encoded = encode_media_of(*impl_, inputs, media);
+  return {text_forward(*impl_, inputs, &encoded), media_states(config(), encoded)};
+}
+
+ImageFeatures Model::get_image_features(const Tensor& pixel_values) const {
+  if (!pixel_values) fail(ErrorCode::kInvalidArgument, "pixel_values: expected pictures, got none");
+  const Index n = check_pixels(pixel_values);
+  const Index H = pixel_values.dim(2), W = pixel_values.dim(3);
+  const Config& c = config();
+  const Index tokens = c.vision_soft_tokens_per_image, D = c.text_config.hidden_size;
+  const Index channels = c.vision_config.hidden_size;
+  const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(tokens))));
+  ImageFeatures out{Tensor(DType::kF32, {n, channels, side, side}),
+                    Tensor(DType::kF32, {n, tokens, D})};
+  for (Index i = 0; i < n; ++i) {
+    Arena arena;
+    Ops op(active_kernels(), arena, impl_->pool);
+    const View<const float> pixels(pixel_values.f32().data() + i * 3 * H * W, {3, H, W});
+    const auto features = impl_->multimodal->image_features(op, pixels);
+    float* map = out.last_hidden_state.f32().data() + i * channels * tokens;
+    for (Index t = 0; t < tokens; ++t) {
+      const float* pixel = features.tower[t].data();
+      for (Index k = 0; k < channels; ++k) map[k * tokens + t] = pixel[k];
+    }
+    std::ranges::copy(features.rows.span(), out.pooler_output.f32().data() + i * tokens * D);
+  }
+  check_finite(out.pooler_output.f32(), "image features");
+  return out;
+}
+
+AudioFeaturesOutput Model::get_audio_features(const Tensor& input_features,
+                                              const Tensor& input_features_mask) const {
+  if (!input_features)
+    fail(ErrorCode::kInvalidArgument, "input_features: expected clips, got none");
+  const Multimodal& m = *impl_->multimodal;
+  check_audio_inputs(
+      m, {.input_features = input_features, .input_features_mask = input_features_mask});
+  const Index n = input_features.dim(0), T = input_features.dim(1), F = input_features.dim(2);
+  const Index tokens = m.audio_tower.tokens(T), D = m.config.text_config.hidden_size;
+  const Index channels = m.config.audio_config.hidden_size;
+  AudioFeaturesOutput out{Tensor(DType::kF32, {n, tokens, channels}),
+                          Tensor(DType::kF32, {n, tokens, D}), Tensor(DType::kBool, {n, tokens})};
+  for (Index i = 0; i < n; ++i) {
+    Arena arena;
+    Ops op(active_kernels(), arena, impl_->pool);
+    const auto* mask = reinterpret_cast<const bool*>(input_features_mask.bytes()) + i * T;
+    const auto features =
+        m.audio_features(op, View<const float>(input_features.f32().data() + i * T * F, {T, F}),
+                         {mask, static_cast<std::size_t>(T)});
+    std::ranges::copy(features.tower.span(),
+                      out.last_hidden_state.f32().data() + i * tokens * channels);
+    std::ranges::copy(features.rows.span(), out.pooler_output.f32().data() + i * tokens * D);
+    std::ranges::copy(features.is_padding,
+                      reinterpret_cast<bool*>(out.audio_mel_mask.bytes()) + i * tokens);
+  }
+  check_finite(out.pooler_output.f32(), "audio features");
+  return out;
+}
+
+std::shared_ptr<Cache> Model::new_cache(std::int64_t batch_size,
+                                        const CacheOptions& options) const {
+  return make_cache(*impl_, batch_size, options);
+}
+
+const Config& Model::config() const { return impl_->multimodal->config; }
 
 ForConditionalGeneration ForConditionalGeneration::from_pretrained(
     const std::filesystem::path& model_dir, const LoadOptions& options) {
@@ -446,50 +550,9 @@ ForConditionalGeneration ForConditionalGeneration::synthetic(const Config& confi
   return ForConditionalGeneration(synthetic_model(config, seed, options));
 }
 
-CausalLMOutputs ForConditionalGeneration::forward(const MultimodalInputs& inputs) const {
-  if (inputs.media && !inputs.input_ids) {
-    fail(ErrorCode::kUnsupported, "pixel_values, input_features: expected together with input_ids,",
-         " whose placeholders say where the media stand");
-  }
-  const EncodedMedia media = encode_media(*impl_, inputs.media);
-  return causal_forward(*impl_, inputs, &media);
-}
-
-Tensor ForConditionalGeneration::get_image_features(const Tensor& pixel_values) const {
-  if (!pixel_values) fail(ErrorCode::kInvalidArgument, "pixel_values: expected pictures, got none");
-  const EncodedMedia media = encode_media(*impl_, {.pixel_values = pixel_values});
-  const Config& c = config();
-  const Index n = static_cast<Index>(media.images.size());
-  const Index size = c.vision_soft_tokens_per_image * c.text_config.hidden_size;
-  Tensor out(DType::kF32, {n, c.vision_soft_tokens_per_image, c.text_config.hidden_size});
-  for (Index i = 0; i < n; ++i) {
-    std::ranges::copy(*media.images[static_cast<std::size_t>(i)], out.f32().data() + i * size);
-  }
-  return out;
-}
-
-AudioTokens ForConditionalGeneration::get_audio_features(const Tensor& input_features,
-                                                         const Tensor& input_features_mask) const {
-  if (!input_features)
-    fail(ErrorCode::kInvalidArgument, "input_features: expected clips, got none");
-  const Multimodal& m = *impl_->multimodal;
-  check_audio_inputs(
-      m, {.input_features = input_features, .input_features_mask = input_features_mask});
-  const Index n = input_features.dim(0), T = input_features.dim(1), F = input_features.dim(2);
-  const Index tokens = m.audio_tower.tokens(T), D = m.config.text_config.hidden_size;
-  AudioTokens out{Tensor(DType::kF32, {n, tokens, D}), Tensor(DType::kBool, {n, tokens})};
-  for (Index i = 0; i < n; ++i) {
-    Arena arena;
-    Ops op(active_kernels(), arena, impl_->pool);
-    const auto* mask = reinterpret_cast<const bool*>(input_features_mask.bytes()) + i * T;
-    const auto features =
-        m.audio_features(op, View<const float>(input_features.f32().data() + i * T * F, {T, F}),
-                         {mask, static_cast<std::size_t>(T)});
-    std::ranges::copy(features.rows.span(), out.features.f32().data() + i * tokens * D);
-    std::ranges::copy(features.is_padding,
-                      reinterpret_cast<bool*>(out.padding_mask.bytes()) + i * tokens);
-  }
-  return out;
+MultimodalOutputs ForConditionalGeneration::forward(const MultimodalInputs& inputs) const {
+  const EncodedMedia media = encode_media_of(*impl_, inputs, inputs.media);
+  return {causal_forward(*impl_, inputs, &media), media_states(config(), media)};
 }
 
 std::shared_ptr<Cache> ForConditionalGeneration::new_cache(std::int64_t batch_size,

@@ -69,8 +69,8 @@ View<float> channels_last(Ops& op, View<const float> pixels) {
 
 }  // namespace
 
-View<float> Multimodal::image_features(Ops& op, View<const float> pixels,
-                                       const Progress& on_progress) const {
+Multimodal::ImageFeatures Multimodal::image_features(Ops& op, View<const float> pixels,
+                                                     const Progress& on_progress) const {
   const Index tokens = vision_tower.msfa.resolution * vision_tower.msfa.resolution;
   if (tokens != config.vision_soft_tokens_per_image) {
     fail(ErrorCode::kInvalidArgument, "vision_soft_tokens_per_image: expected ", tokens,
@@ -78,14 +78,15 @@ View<float> Multimodal::image_features(Ops& op, View<const float> pixels,
   }
   const auto rows = vision_tower.forward(op, channels_last(op, pixels), on_progress);
   const auto width = static_cast<double>(config.vision_config.hidden_size);
-  return embed_vision.soft(op, op.scale(rows, static_cast<float>(std::sqrt(width))));
+  const auto tower = op.scale(rows, static_cast<float>(std::sqrt(width)));
+  return {tower, embed_vision.soft(op, tower)};
 }
 
 Multimodal::AudioFeatures Multimodal::audio_features(Ops& op, View<const float> mel,
                                                      std::span<const bool> is_sound,
                                                      const Progress& on_progress) const {
   const auto out = audio_tower.forward(op, mel, is_sound, on_progress);
-  return {embed_audio.soft(op, out.encodings), out.is_padding};
+  return {out.encodings, embed_audio.soft(op, out.encodings), out.is_padding};
 }
 
 View<float> Multimodal::audio_prompt_rows(Ops& op, View<const float> mel,
@@ -144,6 +145,14 @@ void bind(TensorBinder& b, Multimodal& m, const Config& c) {
 // ---- all media of a call
 // --------------------------------------------------------------------------
 
+Index check_pixels(const Tensor& pixels) {
+  if (pixels.rank() != 4 || pixels.dim(1) != 3 || pixels.dim(2) < 1 || pixels.dim(3) < 1) {
+    fail(ErrorCode::kInvalidArgument,
+         "pixel_values: expected shape [pictures, 3, height, width], got rank ", pixels.rank());
+  }
+  return pixels.dim(0);
+}
+
 Index check_audio_inputs(const Multimodal& m, const MediaInputs& media) {
   const Tensor &features = media.input_features, &mask = media.input_features_mask;
   if (static_cast<bool>(features) != static_cast<bool>(mask)) {
@@ -194,14 +203,6 @@ class MediaEncoder {
   }
 
  private:
-  static Index check_pixels(const Tensor& pixels) {
-    if (pixels.rank() != 4 || pixels.dim(1) != 3 || pixels.dim(2) < 1 || pixels.dim(3) < 1) {
-      fail(ErrorCode::kInvalidArgument,
-           "pixel_values: expected shape [pictures, 3, height, width], got rank ", pixels.rank());
-    }
-    return pixels.dim(0);
-  }
-
   SoftTokens image(const Tensor& pixels, Index i) {
     const Index H = pixels.dim(2), W = pixels.dim(3);
     const float* first = pixels.f32().data() + i * 3 * H * W;
@@ -210,7 +211,7 @@ class MediaEncoder {
     key.add(size, sizeof size);
     key.add(first, static_cast<std::size_t>(3 * H * W) * sizeof(float));
     return encode(key, [&](Ops& op) {
-      return media_.image_features(op, View<const float>(first, {3, H, W}), part_progress());
+      return media_.image_features(op, View<const float>(first, {3, H, W}), part_progress()).rows;
     });
   }
 

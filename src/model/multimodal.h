@@ -59,12 +59,16 @@ struct Multimodal {
   MultimodalEmbedder embed_vision, embed_audio;
   mutable EncodingCache encodings;
 
-  // Rows of one picture.   pixels: [3, H, W], returns [vision_soft_tokens_per_image, D].
-  // Ref: HF Gemma3nModel.get_image_features
-  View<float> image_features(Ops& op, View<const float> pixels,
-                             const Progress& on_progress = {}) const;
+  struct ImageFeatures {
+    View<float> tower;  // [vision_soft_tokens_per_image, vision_config.hidden_size], scaled
+    View<float> rows;   // [vision_soft_tokens_per_image, D]
+  };
+  // Rows of one picture.   pixels: [3, H, W]. Ref: HF Gemma3nModel.get_image_features
+  ImageFeatures image_features(Ops& op, View<const float> pixels,
+                               const Progress& on_progress = {}) const;
 
   struct AudioFeatures {
+    View<float> tower;                 // [tokens, audio_config.hidden_size]
     View<float> rows;                  // [tokens, D]
     std::span<const bool> is_padding;  // [tokens]
   };
@@ -87,6 +91,8 @@ struct Multimodal {
 // `b` stands at the names of the whole model: "vision_tower.", "embed_audio.", ...
 void bind(TensorBinder& b, Multimodal& m, const Config& c);
 
+// Number of pictures. Throws: kInvalidArgument unless they are [pictures, 3, height, width].
+Index check_pixels(const Tensor& pixels);
 // Number of clips. Throws: kInvalidArgument for shapes that do not fit the model.
 Index check_audio_inputs(const Multimodal& m, const MediaInputs& media);
 

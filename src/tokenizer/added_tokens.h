@@ -13,16 +13,6 @@
 
 namespace gemma3n {
 
-// Names are those of tokenizer.json. No `single_word`: Gemma has none, and it is refused.
-struct AddedToken {
-  std::string content;
-  TokenId id = kNoToken;
-  bool lstrip = false;      // takes the whitespace before it
-  bool rstrip = false;      // takes the whitespace behind it
-  bool normalized = false;  // looked for after normalisation instead of before
-  bool special = false;     // dropped by skip_special_tokens
-};
-
 // Refuses what this library does not do with a token. `where` begins the message.
 // Throws: kCorruptData if the content is empty; kUnsupported for `single_word`, for a content that
 // is too long, and for one that normalisation would change.

@@ -50,16 +50,19 @@ struct Tokenizer::Impl {
   }
 
   Vocabulary vocabulary;
+  std::size_t base_vocab_size;
   Bpe bpe;
-  AddedTokenFinder raw_tokens;         // looked for in the text as it is
-  AddedTokenFinder normalized_tokens;  // looked for in what stands between, normalised
-  std::vector<bool> is_special;        // by id
+  AddedTokenFinder raw_tokens;           // looked for in the text as it is
+  AddedTokenFinder normalized_tokens;    // looked for in what stands between, normalised
+  std::vector<AddedToken> added_tokens;  // by id
+  std::vector<bool> is_special;          // by id
   std::map<std::string, TokenId, std::less<>> named_tokens;
   std::vector<TokenId> prefix, suffix;  // around a text encoded with special tokens
 };
 
 Tokenizer::Impl::Impl(TokenizerJson file, const TokenizerConfig& config)
     : vocabulary(std::move(file.vocabulary)),
+      base_vocab_size(file.base_vocab_size),
       bpe(vocabulary, file.merges),
       is_special(vocabulary.id_limit()),
       prefix(std::move(file.prefix)),
@@ -101,6 +104,7 @@ void Tokenizer::Impl::declare_tokens(std::vector<AddedToken> from_file,
   for (const auto& [id, token] : added) {
     is_special[static_cast<std::size_t>(id)] = token.special;
     (token.normalized ? normalized_tokens : raw_tokens).add(token);
+    added_tokens.push_back(token);
   }
 }
 
@@ -203,6 +207,15 @@ std::optional<std::string> Tokenizer::id_to_token(TokenId id) const {
 }
 
 std::size_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
+
+std::size_t Tokenizer::base_vocab_size() const { return impl_->base_vocab_size; }
+
+TokenId Tokenizer::id_limit() const { return static_cast<TokenId>(impl_->vocabulary.id_limit()); }
+
+const std::vector<AddedToken>& Tokenizer::added_tokens() const { return impl_->added_tokens; }
+
+std::span<const TokenId> Tokenizer::prefix() const { return impl_->prefix; }
+std::span<const TokenId> Tokenizer::suffix() const { return impl_->suffix; }
 
 bool Tokenizer::is_special(TokenId id) const {
   const auto i = static_cast<std::size_t>(id);

@@ -377,6 +377,7 @@ TokenizerJson parse_tokenizer_json(const std::string& json) {
 
   TokenizerJson result;
   result.vocabulary = read_vocabulary(model);
+  result.base_vocab_size = result.vocabulary.size();
   result.merges = MergeReader(result.vocabulary).read(model);
   result.added_tokens = read_added_tokens(file, result.vocabulary);
   read_post_processor(file, result);

@@ -11,8 +11,9 @@
 namespace gemma3n {
 
 struct TokenizerJson {
-  Vocabulary vocabulary;          // model.vocab and the added tokens
-  std::vector<MergeRule> merges;  // in order of rank
+  Vocabulary vocabulary;            // model.vocab and the added tokens
+  std::size_t base_vocab_size = 0;  // of model.vocab alone
+  std::vector<MergeRule> merges;    // in order of rank
   std::vector<AddedToken> added_tokens;
   std::vector<TokenId> prefix, suffix;  // what the post-processor puts around a text
 };

@@ -1,9 +1,326 @@
+#include "gemma3n/model.h"
+
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <vector>
+
+#include "arrays.h"
+#include "callbacks.h"
 #include "module.h"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
 namespace gemma3n::python {
+namespace {
 
-void bind_model(nb::module_&) {}
+LoadOptions load_options(int threads, const Callable& on_warning, const Callable& on_progress) {
+  LoadOptions options;
+  options.threads = threads;
+  if (on_warning) {
+    options.on_warning = [&on_warning](std::string_view line) {
+      nb::gil_scoped_acquire gil;
+      on_warning.get()(nb::str(line.data(), line.size()));
+    };
+  }
+  options.on_progress = [&on_progress](double share) {
+    nb::gil_scoped_acquire gil;
+    raise_signals();
+    if (on_progress) on_progress.get()(share);
+  };
+  return options;
+}
+
+template <typename Model>
+Model load(const std::filesystem::path& folder, int threads, nb::object on_warning,
+           nb::object on_progress) {
+  const Callable warning(std::move(on_warning)), progress(std::move(on_progress));
+  nb::gil_scoped_release release;
+  return Model::from_pretrained(folder, load_options(threads, warning, progress));
+}
+
+std::shared_ptr<Cache> cache_of(nb::handle cache) {
+  return cache.is_none() ? nullptr : nb::cast<std::shared_ptr<Cache>>(cache);
+}
+
+void fill(TextInputs& in, nb::handle input_ids, nb::handle inputs_embeds,
+          nb::handle per_layer_inputs, nb::handle attention_mask, nb::handle position_ids,
+          nb::handle past_key_values, bool use_cache, bool output_hidden_states) {
+  in.input_ids = to_tensor(input_ids, DType::kI64, "input_ids");
+  in.inputs_embeds = to_tensor(inputs_embeds, DType::kF32, "inputs_embeds");
+  in.per_layer_inputs = to_tensor(per_layer_inputs, DType::kF32, "per_layer_inputs");
+  in.attention_mask = to_tensor(attention_mask, DType::kI64, "attention_mask");
+  in.position_ids = to_tensor(position_ids, DType::kI64, "position_ids");
+  in.past_key_values = cache_of(past_key_values);
+  in.use_cache = use_cache;
+  in.output_hidden_states = output_hidden_states;
+}
+
+void fill_head(CausalLMInputs& in, std::int64_t logits_to_keep, nb::handle logits_indices,
+               nb::handle labels) {
+  in.logits_to_keep = logits_to_keep;
+  in.logits_indices = to_tensor(logits_indices, DType::kI64, "logits_to_keep");
+  in.labels = to_tensor(labels, DType::kI64, "labels");
+}
+
+MediaInputs media_of(nb::handle pixel_values, nb::handle input_features,
+                     nb::handle input_features_mask) {
+  return {to_tensor(pixel_values, DType::kF32, "pixel_values"),
+          to_tensor(input_features, DType::kF32, "input_features"),
+          to_tensor(input_features_mask, DType::kBool, "input_features_mask")};
+}
+
+nb::object states_of(const std::vector<Tensor>& states) {
+  if (states.empty()) return nb::none();
+  nb::list list;
+  for (const Tensor& state : states) list.append(to_numpy(state));
+  return nb::tuple(list);
+}
+
+void put(nb::dict& d, const TextOutputs& out) {
+  d["last_hidden_state"] = to_numpy(out.last_hidden_state);
+  d["hidden_states"] = states_of(out.hidden_states);
+  d["past_key_values"] = out.past_key_values;
+}
+
+void put(nb::dict& d, const CausalLMOutputs& out) {
+  d["loss"] = to_numpy(out.loss);
+  d["logits"] = to_numpy(out.logits);
+  d["hidden_states"] = states_of(out.hidden_states);
+  d["past_key_values"] = out.past_key_values;
+}
+
+void put(nb::dict& d, const MediaStates& out) {
+  d["image_hidden_states"] = to_numpy(out.image_hidden_states);
+  d["audio_hidden_states"] = to_numpy(out.audio_hidden_states);
+}
+
+nb::dict text_forward(const TextModel& model, nb::handle input_ids, nb::handle inputs_embeds,
+                      nb::handle per_layer_inputs, nb::handle attention_mask,
+                      nb::handle position_ids, nb::handle past_key_values, bool use_cache,
+                      bool output_hidden_states) {
+  TextInputs in;
+  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
+       past_key_values, use_cache, output_hidden_states);
+  TextOutputs out;
+  {
+    nb::gil_scoped_release release;
+    out = model.forward(in);
+  }
+  nb::dict d;
+  put(d, out);
+  return d;
+}
+
+nb::dict causal_forward(const ForCausalLM& model, nb::handle input_ids, nb::handle inputs_embeds,
+                        nb::handle per_layer_inputs, nb::handle attention_mask,
+                        nb::handle position_ids, nb::handle past_key_values, bool use_cache,
+                        bool output_hidden_states, std::int64_t logits_to_keep,
+                        nb::handle logits_indices, nb::handle labels) {
+  CausalLMInputs in;
+  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
+       past_key_values, use_cache, output_hidden_states);
+  fill_head(in, logits_to_keep, logits_indices, labels);
+  CausalLMOutputs out;
+  {
+    nb::gil_scoped_release release;
+    out = model.forward(in);
+  }
+  nb::dict d;
+  put(d, out);
+  return d;
+}
+
+nb::dict model_forward(const Model& model, nb::handle input_ids, nb::handle inputs_embeds,
+                       nb::handle per_layer_inputs, nb::handle attention_mask,
+                       nb::handle position_ids, nb::handle past_key_values, bool use_cache,
+                       bool output_hidden_states, nb::handle pixel_values,
+                       nb::handle input_features, nb::handle input_features_mask) {
+  TextInputs in;
+  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
+       past_key_values, use_cache, output_hidden_states);
+  const MediaInputs media = media_of(pixel_values, input_features, input_features_mask);
+  ModelOutputs out;
+  {
+    nb::gil_scoped_release release;
+    out = model.forward(in, media);
+  }
+  nb::dict d;
+  put(d, static_cast<const TextOutputs&>(out));
+  put(d, static_cast<const MediaStates&>(out));
+  return d;
+}
+
+nb::dict multimodal_forward(const ForConditionalGeneration& model, nb::handle input_ids,
+                            nb::handle inputs_embeds, nb::handle per_layer_inputs,
+                            nb::handle attention_mask, nb::handle position_ids,
+                            nb::handle past_key_values, bool use_cache, bool output_hidden_states,
+                            std::int64_t logits_to_keep, nb::handle logits_indices,
+                            nb::handle labels, nb::handle pixel_values, nb::handle input_features,
+                            nb::handle input_features_mask) {
+  MultimodalInputs in;
+  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
+       past_key_values, use_cache, output_hidden_states);
+  fill_head(in, logits_to_keep, logits_indices, labels);
+  in.media = media_of(pixel_values, input_features, input_features_mask);
+  MultimodalOutputs out;
+  {
+    nb::gil_scoped_release release;
+    out = model.forward(in);
+  }
+  nb::dict d;
+  put(d, static_cast<const CausalLMOutputs&>(out));
+  put(d, static_cast<const MediaStates&>(out));
+  return d;
+}
+
+template <typename Class>
+void bind_common(Class& c) {
+  using Type = typename Class::Type;
+  c.def_static("from_pretrained", &load<Type>, "folder"_a, "threads"_a = 0,
+               "on_warning"_a = nb::none(), "on_progress"_a = nb::none());
+  c.def(
+      "new_cache",
+      [](const Type& model, std::int64_t batch_size, bool is_static, std::int64_t max_cache_len) {
+        CacheOptions options;
+        if (is_static) options.implementation = CacheOptions::Implementation::kStatic;
+        options.max_cache_len = max_cache_len;
+        return model.new_cache(batch_size, options);
+      },
+      "batch_size"_a, "static"_a = false, "max_cache_len"_a = 0);
+}
+
+nb::dict image_features(const Model& model, nb::handle pixel_values) {
+  const Tensor pixels = to_tensor(pixel_values, DType::kF32, "pixel_values");
+  ImageFeatures out;
+  {
+    nb::gil_scoped_release release;
+    out = model.get_image_features(pixels);
+  }
+  nb::dict d;
+  d["last_hidden_state"] = to_numpy(out.last_hidden_state);
+  d["pooler_output"] = to_numpy(out.pooler_output);
+  return d;
+}
+
+nb::dict audio_features(const Model& model, nb::handle input_features,
+                        nb::handle input_features_mask) {
+  const Tensor features = to_tensor(input_features, DType::kF32, "input_features");
+  const Tensor mask = to_tensor(input_features_mask, DType::kBool, "input_features_mask");
+  AudioFeaturesOutput out;
+  {
+    nb::gil_scoped_release release;
+    out = model.get_audio_features(features, mask);
+  }
+  nb::dict d;
+  d["last_hidden_state"] = to_numpy(out.last_hidden_state);
+  d["pooler_output"] = to_numpy(out.pooler_output);
+  d["audio_mel_mask"] = to_numpy(out.audio_mel_mask);
+  return d;
+}
+
+}  // namespace
+
+void bind_model(nb::module_& m) {
+  nb::class_<Cache>(m, "Cache")
+      .def_prop_ro("batch_size", &Cache::batch_size)
+      .def("get_seq_length", &Cache::get_seq_length)
+      .def("clone", &Cache::clone)
+      .def_prop_ro("size_bytes", &Cache::size_bytes);
+
+#define GEMMA3N_TEXT_ARGUMENTS                                                                   \
+  "input_ids"_a = nb::none(), "inputs_embeds"_a = nb::none(), "per_layer_inputs"_a = nb::none(), \
+  "attention_mask"_a = nb::none(), "position_ids"_a = nb::none(),                                \
+  "past_key_values"_a = nb::none(), "use_cache"_a = true, "output_hidden_states"_a = false
+#define GEMMA3N_HEAD_ARGUMENTS \
+  "logits_to_keep"_a = 0, "logits_indices"_a = nb::none(), "labels"_a = nb::none()
+#define GEMMA3N_MEDIA_ARGUMENTS                                   \
+  "pixel_values"_a = nb::none(), "input_features"_a = nb::none(), \
+  "input_features_mask"_a = nb::none()
+
+  auto text = nb::class_<TextModel>(m, "TextModel")
+                  .def("forward", &text_forward, GEMMA3N_TEXT_ARGUMENTS)
+                  .def(
+                      "get_per_layer_inputs",
+                      [](const TextModel& model, nb::handle ids) {
+                        return to_numpy(
+                            model.get_per_layer_inputs(to_tensor(ids, DType::kI64, "input_ids")));
+                      },
+                      "input_ids"_a)
+                  .def(
+                      "get_input_embeddings",
+                      [](const TextModel& model, nb::handle ids) {
+                        return to_numpy(
+                            model.get_input_embeddings(to_tensor(ids, DType::kI64, "input_ids")));
+                      },
+                      "input_ids"_a);
+  bind_common(text);
+
+  auto causal = nb::class_<ForCausalLM>(m, "ForCausalLM")
+                    .def("forward", &causal_forward, GEMMA3N_TEXT_ARGUMENTS, GEMMA3N_HEAD_ARGUMENTS)
+                    .def("model", &ForCausalLM::model)
+                    .def_prop_ro("threads", &ForCausalLM::threads);
+  bind_common(causal);
+  causal.def_static(
+      "synthetic",
+      [](const std::string& config, std::uint64_t seed, int threads) {
+        nb::gil_scoped_release release;
+        return ForCausalLM::synthetic(TextConfig::from_json(config), seed, {.threads = threads});
+      },
+      "config"_a, "seed"_a, "threads"_a = 0);
+
+  auto model =
+      nb::class_<Model>(m, "Model")
+          .def("forward", &model_forward, GEMMA3N_TEXT_ARGUMENTS, GEMMA3N_MEDIA_ARGUMENTS)
+          .def("get_image_features", &image_features, "pixel_values"_a)
+          .def("get_audio_features", &audio_features, "input_features"_a, "input_features_mask"_a)
+          .def("language_model", &Model::language_model);
+  bind_common(model);
+
+  auto whole = nb::class_<ForConditionalGeneration>(m, "ForConditionalGeneration")
+                   .def("forward", &multimodal_forward, GEMMA3N_TEXT_ARGUMENTS,
+                        GEMMA3N_HEAD_ARGUMENTS, GEMMA3N_MEDIA_ARGUMENTS)
+                   .def("model", &ForConditionalGeneration::model)
+                   .def("language_model", &ForConditionalGeneration::language_model)
+                   .def_prop_ro("threads", &ForConditionalGeneration::threads);
+  bind_common(whole);
+  whole.def_static(
+      "synthetic",
+      [](const std::string& config, std::uint64_t seed, int threads) {
+        nb::gil_scoped_release release;
+        return ForConditionalGeneration::synthetic(Config::from_json(config), seed,
+                                                   {.threads = threads});
+      },
+      "config"_a, "seed"_a, "threads"_a = 0);
+
+#undef GEMMA3N_TEXT_ARGUMENTS
+#undef GEMMA3N_HEAD_ARGUMENTS
+#undef GEMMA3N_MEDIA_ARGUMENTS
+
+  // What the checkpoint holds: a list of (name, dtype, shape, file, is used, is the text model's),
+  // and whether it has towers.
+  m.def(
+      "inspect_checkpoint",
+      [](const std::filesystem::path& folder) {
+        const CheckpointInfo info = [&] {
+          nb::gil_scoped_release release;
+          return inspect_checkpoint(folder);
+        }();
+        nb::list tensors;
+        for (const TensorInfo& t : info.tensors) {
+          tensors.append(nb::make_tuple(t.name, t.dtype, t.shape, t.file, t.used, t.of_text_model));
+        }
+        nb::dict d;
+        d["tensors"] = tensors;
+        d["architecture"] = info.architecture;
+        d["has_towers"] = info.has_towers;
+        return d;
+      },
+      "folder"_a);
+}
 
 }  // namespace gemma3n::python

@@ -85,12 +85,12 @@ GenerationConfig greedy(std::size_t new_tokens) {
 }
 
 // A model of the stored cases, from a folder.
-struct Model {
+struct StoredModel {
   const json& stored;
   Folder folder;
   ForConditionalGeneration model;
 
-  explicit Model(const json& c) : stored(c), model(load(c, folder.path())) {}
+  explicit StoredModel(const json& c) : stored(c), model(load(c, folder.path())) {}
   static ForConditionalGeneration load(const json& c, const std::filesystem::path& folder) {
     write_formula_checkpoint(c["config"], folder);
     return ForConditionalGeneration::from_pretrained(folder, {.threads = 2});
@@ -124,7 +124,7 @@ TEST(Multimodal, LogitsAndGreedyTextOfEveryStoredCall) {
   double worst = 0.0;
   std::size_t texts = 0;
   for (const json& c : stored_models().cases()) {
-    const Model m(c);
+    const StoredModel m(c);
     for (const json& call : c["calls"]) {
       const auto what =
           call["results"][0].get<std::string>() + " " + call["name"].get<std::string>();
@@ -149,7 +149,7 @@ TEST(Multimodal, LogitsAndGreedyTextOfEveryStoredCall) {
 }
 
 TEST(Multimodal, ABatchIsItsRowsAlone) {
-  const Model m(stored_models().cases()[0]);
+  const StoredModel m(stored_models().cases()[0]);
   const json& call = m.call("unequal pictures");
   const Rows rows = call["rows"];
   const MediaInputs media = m.media(call);
@@ -171,7 +171,7 @@ TEST(Multimodal, ABatchIsItsRowsAlone) {
 }
 
 TEST(Multimodal, ChunksCachesAndCopiesGiveTheSameTokens) {
-  const Model m(stored_models().cases()[5]);
+  const StoredModel m(stored_models().cases()[5]);
   const json& call = m.call("picture and clip");
   const Rows rows = call["rows"];
   const MediaInputs media = m.media(call);
@@ -193,7 +193,7 @@ TEST(Multimodal, ChunksCachesAndCopiesGiveTheSameTokens) {
 }
 
 TEST(Multimodal, AConversationGoesOnFromItsCache) {
-  const Model m(stored_models().cases()[3]);
+  const StoredModel m(stored_models().cases()[3]);
   const json& call = m.call("one picture");
   Rows rows = call["rows"];
   const MediaInputs media = m.media(call);
@@ -214,7 +214,7 @@ TEST(Multimodal, AConversationGoesOnFromItsCache) {
 }
 
 TEST(Multimodal, EncodingCanBeCancelled) {
-  const Model m(stored_models().cases()[3]);
+  const StoredModel m(stored_models().cases()[3]);
   const json& call = m.call("picture and clip");
   const Rows rows = call["rows"];
   GenerateOptions options;
@@ -238,19 +238,41 @@ TEST(Multimodal, EncodingCanBeCancelled) {
 }
 
 TEST(Multimodal, FeaturesStandInForwardAsTheyAreReturned) {
-  const Model m(stored_models().cases()[1]);
+  const StoredModel m(stored_models().cases()[1]);
   const json& call = m.call("picture and clip");
   const MediaInputs media = m.media(call);
   const Config& c = m.model.config();
-  const auto images = m.model.get_image_features(media.pixel_values);
-  EXPECT_EQ(images.shape(), (std::vector<std::int64_t>{2, c.vision_soft_tokens_per_image,
-                                                       c.text_config.hidden_size}));
-  const auto sounds = m.model.get_audio_features(media.input_features, media.input_features_mask);
-  EXPECT_EQ(sounds.features.dim(0), 3);
-  EXPECT_EQ(sounds.padding_mask.shape(), (std::vector<std::int64_t>{3, sounds.features.dim(1)}));
-  for (const float v : images.f32()) ASSERT_TRUE(std::isfinite(v));
-  EXPECT_THROW(m.model.get_image_features({}), Error);
-  EXPECT_THROW(m.model.get_audio_features({}, {}), Error);
+  const Model model = m.model.model();
+  const auto images = model.get_image_features(media.pixel_values);
+  const std::int64_t n = c.vision_soft_tokens_per_image, D = c.text_config.hidden_size;
+  EXPECT_EQ(images.pooler_output.shape(), (std::vector<std::int64_t>{2, n, D}));
+  EXPECT_EQ(images.last_hidden_state.dim(1), c.vision_config.hidden_size);
+  EXPECT_EQ(images.last_hidden_state.dim(2) * images.last_hidden_state.dim(3), n);
+  const auto sounds = model.get_audio_features(media.input_features, media.input_features_mask);
+  const std::int64_t tokens = sounds.pooler_output.dim(1);
+  EXPECT_EQ(sounds.pooler_output.dim(0), 3);
+  EXPECT_EQ(sounds.audio_mel_mask.shape(), (std::vector<std::int64_t>{3, tokens}));
+  EXPECT_EQ(sounds.last_hidden_state.shape(),
+            (std::vector<std::int64_t>{3, tokens, c.audio_config.hidden_size}));
+
+  MultimodalInputs inputs = padded(call["rows"].get<Rows>());
+  inputs.media = media;
+  const auto out = model.forward(inputs, media);
+  const auto with_head = m.model.forward(inputs);
+  for (const Tensor& states : {out.image_hidden_states, with_head.image_hidden_states}) {
+    EXPECT_TRUE(std::ranges::equal(states.f32(), images.pooler_output.f32()));
+  }
+  // Of a clip, what is sound; padding has an embedding of its own there.
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    if (reinterpret_cast<const bool*>(sounds.audio_mel_mask.bytes())[t]) continue;
+    const auto at = static_cast<std::size_t>(t * D), size = static_cast<std::size_t>(D);
+    EXPECT_TRUE(std::ranges::equal(out.audio_hidden_states.f32().subspan(at, size),
+                                   sounds.pooler_output.f32().subspan(at, size)));
+  }
+  EXPECT_EQ(out.last_hidden_state.dim(2), D);
+  EXPECT_TRUE(out.past_key_values);
+  EXPECT_THROW(model.get_image_features({}), Error);
+  EXPECT_THROW(model.get_audio_features({}, {}), Error);
 }
 
 std::string refusal(const ForConditionalGeneration& model, const MultimodalInputs& inputs) {
@@ -263,7 +285,7 @@ std::string refusal(const ForConditionalGeneration& model, const MultimodalInput
 }
 
 TEST(Multimodal, PlaceholdersAndMediaMustMatch) {
-  const Model m(stored_models().cases()[2]);
+  const StoredModel m(stored_models().cases()[2]);
   const json& call = m.call("picture and clip");
   MultimodalInputs inputs = padded(call["rows"].get<Rows>());
   inputs.media = m.media(call);

@@ -1,0 +1,268 @@
+"""What snippets cannot show: threads, memory, interrupts, arrays of every kind, refusals."""
+import gc
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import gemma3n
+
+
+@pytest.fixture(scope="module")
+def text_model(text_model_dir):
+    return gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir)
+
+
+@pytest.fixture(scope="module")
+def whole_model(model_dir):
+    return gemma3n.Gemma3nForConditionalGeneration.from_pretrained(model_dir)
+
+
+def resident_bytes():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# ---- inputs and results
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array, lambda r: np.array(r, np.int32), lambda r: np.array(r, np.uint8)])
+def test_ids_of_every_kind(text_model, make):
+    expected = text_model(np.array([[2, 5, 7]])).logits
+    assert np.array_equal(text_model(make([[2, 5, 7]])).logits, expected)
+    assert expected.dtype == np.float32 and isinstance(expected, gemma3n.Tensor)
+
+
+def test_arrays_that_are_not_contiguous(text_model):
+    ids = np.arange(2, 14).reshape(2, 6)
+    assert np.array_equal(text_model(ids[:, ::2]).logits, text_model(ids[:, ::2].copy()).logits)
+
+
+@pytest.mark.parametrize(
+    "ids, error",
+    [
+        ([[2, 999999]], ValueError), ([[-1]], ValueError), ([2, 5], ValueError), ([[[2]]], ValueError), ([[2.5]], TypeError),
+        ([["a"]], TypeError), ([[2], [3, 4]], ValueError), ("text", TypeError), ([[]], ValueError),
+    ],
+)  # fmt: skip
+def test_refuses_other_ids(text_model, ids, error):
+    with pytest.raises(error):
+        text_model(ids)
+
+
+def test_refuses_unknown_arguments(text_model):
+    with pytest.raises(TypeError, match="colour"):
+        text_model([[2]], colour="blue")
+    with pytest.raises(NotImplementedError, match="output_attentions"):
+        text_model([[2]], output_attentions=True)
+    with pytest.raises(TypeError, match="past_key_values"):
+        text_model([[2]], past_key_values=((1, 2),))
+
+
+def test_a_static_cache_says_when_it_is_full(text_model):
+    with pytest.raises(gemma3n.ContextFullError, match="max_cache_len"):
+        text_model([[2, 3, 4]], past_key_values=gemma3n.StaticCache(config=text_model.config, max_cache_len=2))
+    with pytest.raises(ValueError, match="max_cache_len"):
+        gemma3n.StaticCache(config=text_model.config)
+
+
+def test_media_without_towers(text_model):
+    with pytest.raises(ValueError, match="pixel_values"):
+        text_model.generate([[2]], pixel_values=np.zeros((1, 3, 8, 8), np.float32))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_beams": 2}, {"penalty_alpha": 0.6, "top_k": 4}, {"assistant_model": object()}, {"guidance_scale": 2.0},
+     {"prompt_lookup_num_tokens": 3}, {"inputs_embeds": np.zeros((1, 1, 32))}],
+)  # fmt: skip
+def test_names_options_that_are_not_supported(text_model, options):
+    inputs = {} if "inputs_embeds" in options else {"inputs": [[2, 3]]}
+    with pytest.raises(NotImplementedError, match=next(iter(options))):
+        text_model.generate(**inputs, max_new_tokens=2, **options)
+
+
+def test_a_model_of_random_weights(text_model):
+    gemma3n.set_seed(3)
+    model = gemma3n.Gemma3nForCausalLM(text_model.config)
+    gemma3n.set_seed(3)
+    same = gemma3n.Gemma3nForCausalLM(text_model.config)
+    other = gemma3n.Gemma3nForCausalLM(text_model.config)
+    logits = model([[2, 3]]).logits
+    assert np.array_equal(logits, same([[2, 3]]).logits)
+    assert not np.array_equal(logits, other([[2, 3]]).logits)
+    with pytest.raises(NotImplementedError, match="random"):
+        model.save_pretrained("unused")
+    with pytest.raises(TypeError, match="Gemma3nTextConfig"):
+        gemma3n.Gemma3nForCausalLM({"hidden_size": 8})
+
+
+def test_configuration_of_stored_weights_cannot_change(text_model_dir):
+    config = gemma3n.AutoConfig.from_pretrained(text_model_dir)
+    gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir, config=config, use_cache=False)
+    config.sliding_window = 3
+    with pytest.raises(NotImplementedError, match="sliding_window"):
+        gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir, config=config)
+    with pytest.raises(NotImplementedError, match="sliding_window"):
+        gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir, sliding_window=3)
+    with pytest.raises(TypeError, match="colour"):
+        gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir, colour="blue")
+
+
+def test_files_that_are_missing_or_damaged(tmp_path, text_model_dir):
+    with pytest.raises(FileNotFoundError):
+        gemma3n.Gemma3nForCausalLM.from_pretrained(tmp_path)
+    config = pathlib.Path(text_model_dir, "config.json").read_text()
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(FileNotFoundError, match="safetensors"):
+        gemma3n.Gemma3nForCausalLM.from_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(gemma3n.CorruptDataError) as caught:
+        gemma3n.Gemma3nForCausalLM.from_pretrained(tmp_path)
+    assert isinstance(caught.value, ValueError) and isinstance(caught.value, gemma3n.Error)
+    (tmp_path / "config.json").write_text(config.replace("gemma3n_text", "llama").replace('"gemma3n"', '"llama"'))
+    with pytest.raises(NotImplementedError, match="llama"):
+        gemma3n.Gemma3nForCausalLM.from_pretrained(tmp_path)
+
+
+def test_cannot_save_over_the_weights_it_reads(tmp_path, text_model_dir):
+    gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir).save_pretrained(tmp_path)
+    model = gemma3n.Gemma3nForCausalLM.from_pretrained(tmp_path)
+    expected = model([[2, 3]]).logits
+    with pytest.raises(ValueError, match="another folder"):
+        model.save_pretrained(tmp_path)
+    assert np.array_equal(gemma3n.Gemma3nForCausalLM.from_pretrained(tmp_path)([[2, 3]]).logits, expected)
+
+
+# ---- generation
+
+
+def test_sampling_is_repeatable_and_fresh(text_model):
+    options = dict(inputs=[[2, 5, 7]], max_new_tokens=12, do_sample=True, top_k=0, temperature=2.0, eos_token_id=None)
+    gemma3n.set_seed(7)
+    first, second = text_model.generate(**options), text_model.generate(**options)
+    gemma3n.set_seed(7)
+    assert np.array_equal(text_model.generate(**options), first)
+    assert not np.array_equal(first, second)
+
+
+def test_hidden_states_of_generation_are_those_of_forward(text_model):
+    out = text_model.generate([[2, 5, 7]], max_new_tokens=4, do_sample=False, eos_token_id=None,
+                              return_dict_in_generate=True, output_hidden_states=True, output_logits=True)
+    whole = text_model(out.sequences[:, :-1], output_hidden_states=True)
+    steps = np.concatenate([step[-1] for step in out.hidden_states], axis=2)
+    assert np.array_equal(steps, whole.hidden_states[-1])
+    assert np.array_equal(np.stack(out.logits, 1)[0], whole.logits[0, 2:])
+
+
+def test_an_exception_in_a_callback_comes_out(text_model):
+    def fails(input_ids, scores):
+        raise KeyError("mine")
+
+    for options in ({"logits_processor": [fails]}, {"stopping_criteria": [fails]}):
+        with pytest.raises(KeyError, match="mine"):
+            text_model.generate([[2, 5]], max_new_tokens=3, **options)
+    with pytest.raises(ValueError, match="not a number"):
+        text_model.generate([[2, 5]], max_new_tokens=3, logits_processor=[lambda ids, s: s * np.nan])
+    with pytest.raises((ValueError, TypeError)):
+        text_model.generate([[2, 5]], max_new_tokens=3, logits_processor=[lambda ids, s: s[:, :5]])
+    assert text_model.generate([[2, 5]], max_new_tokens=3, do_sample=False).shape[1] <= 5
+
+
+def test_ctrl_c_ends_a_generation(text_model_dir):
+    code = f"""
+import gemma3n, os, signal, threading, time
+model = gemma3n.Gemma3nForCausalLM.from_pretrained({text_model_dir!r})
+steps = []
+def count(input_ids, scores):
+    steps.append(1)
+    if len(steps) == 5:
+        os.kill(os.getpid(), signal.SIGINT)
+    return False
+try:
+    model.generate([[2, 5, 7]], max_new_tokens=1000, eos_token_id=None, stopping_criteria=[count])
+except KeyboardInterrupt:
+    print("stopped after", len(steps))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() in ("stopped after 5", "stopped after 6"), done.stderr
+
+
+# ---- many at once
+
+
+def test_threads_give_what_each_would_give_alone(text_model, whole_model):
+    jobs = [(text_model, [[2, 5, 7]]), (text_model, [[2, 9, 11, 13]]), (whole_model, [[2, 5, 7]]), (whole_model, [[2, 30]])] * 2
+    options = dict(max_new_tokens=40, do_sample=False, eos_token_id=None)
+    alone = [model.generate(ids, **options) for model, ids in jobs]
+    results = [None] * len(jobs)
+
+    def work(i):
+        model, ids = jobs[i]
+        for _ in range(3):
+            results[i] = model.generate(ids, **options)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(jobs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for expected, result in zip(alone, results):
+        assert np.array_equal(expected, result)
+
+
+def test_other_threads_run_while_the_engine_computes(text_model):
+    ticks = []
+    stop = threading.Event()
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(1)
+            stop.wait(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    text_model.generate([[2, 5, 7]], max_new_tokens=200, eos_token_id=None, do_sample=False)
+    stop.set()
+    thread.join()
+    assert len(ticks) > 3
+
+
+def test_a_thousand_models_leave_memory_flat(text_model_dir):
+    def cycle():
+        model = gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir, threads=1)
+        out = model.generate([[2, 5]], max_new_tokens=1, return_dict_in_generate=True, output_logits=True,
+                             stopping_criteria=[lambda ids, scores: True])
+        return model.model, out
+
+    for _ in range(100):
+        cycle()
+    gc.collect()
+    before = resident_bytes()
+    for _ in range(1000):
+        cycle()
+    gc.collect()
+    assert resident_bytes() - before < 8 << 20
+
+
+def test_a_thousand_tokenizers_and_processors_leave_memory_flat(model_dir, files):
+    def cycle():
+        tokenizer = gemma3n.GemmaTokenizer.from_pretrained(model_dir)
+        return tokenizer("hello there", return_tensors="np")
+
+    for _ in range(100):
+        cycle()
+    gc.collect()
+    before = resident_bytes()
+    for _ in range(1000):
+        cycle()
+    gc.collect()
+    assert resident_bytes() - before < 8 << 20
+
+
+def test_signals_are_left_alone(text_model):
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
