@@ -612,6 +612,8 @@ def pipeline(
         processor = _loaded_part(
             "processor", processor, name_or_path, auto.AutoProcessor, hub_options
         )
+        if not hasattr(processor, "tokenizer"):  # a text checkpoint's processor is its tokenizer
+            raise TypeError(f"{task}: expected a processor, got a {type(processor).__name__}")
     parts = _given(
         tokenizer=tokenizer,
         feature_extractor=feature_extractor,

@@ -1,45 +1,45 @@
 # --- a picture and a text
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 result = [pipe(image, text="Hello <image_soft_token> you", max_new_tokens=4),
           pipe(images=image2, text="<image_soft_token>", max_new_tokens=4, return_full_text=False)]
 # --- pictures and texts
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 result = [pipe([image, image2], text=["a <image_soft_token>", "b c d <image_soft_token> e"], max_new_tokens=3),
           pipe([[image, image2], [image]], text=["<image_soft_token> <image_soft_token>", "a <image_soft_token>"], max_new_tokens=3)]
 # --- a picture of Pillow
 from PIL import Image
 
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 result = pipe(Image.open(image).convert("RGB"), text="What <image_soft_token>", max_new_tokens=4)
 # --- a dict of pictures and text
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 result = pipe({"images": image, "text": "a <image_soft_token>"}, max_new_tokens=3)
 # --- a dict without pictures
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")({"image": image, "text": "a <image_soft_token>"}, max_new_tokens=3)
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)({"image": image, "text": "a <image_soft_token>"}, max_new_tokens=3)
 # --- dicts that are no messages
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")([{"images": image, "text": "a <image_soft_token>"}], max_new_tokens=3)
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)([{"images": image, "text": "a <image_soft_token>"}], max_new_tokens=3)
 # --- text alone
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 result = [pipe(text="Hi", max_new_tokens=3), pipe(text=["Hi", "Hello you"], max_new_tokens=3), pipe(text="", max_new_tokens=2),
           pipe("first", max_new_tokens=2)]
 # --- a chat, by position and by name
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 chat = [{"role": "user", "content": [{"type": "image", "url": image}, {"type": "text", "text": "What is it?"}]}]
 result = [pipe(chat, max_new_tokens=4), pipe(text=chat, max_new_tokens=4, return_full_text=False),
           pipe(text=tuple(chat), max_new_tokens=2)]
 # --- chats of several turns
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 chat = [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]},
         {"role": "user", "content": [{"type": "image", "image": image}, {"type": "image", "url": image2}, {"type": "text", "text": "Compare."}]},
         {"role": "assistant", "content": [{"type": "text", "text": "Same."}]},
         {"role": "user", "content": "Really?"}]
 result = pipe(text=chat, max_new_tokens=4)
 # --- a batch of chats
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 chats = [[{"role": "user", "content": [{"type": "text", "text": text}]}] for text in ("Hello", "A longer one", "x", "y z", "!")]
 result = pipe(text=chats, max_new_tokens=3)
 # --- chats of a generator
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 seen = []
 
 def chats():
@@ -56,28 +56,28 @@ result = pipe((m for m in [{"role": "user", "content": "a"}]), max_new_tokens=2)
 # --- an empty generator
 result = hf.pipeline("text-generation", model=text_model_dir)(s for s in [])
 # --- the start of an answer is given
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 chat = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]},
         {"role": "assistant", "content": [{"type": "text", "text": "Well,"}]}]
 result = [pipe(text=chat, max_new_tokens=3), pipe(text=chat, max_new_tokens=3, return_full_text=False),
           pipe(text=chat, max_new_tokens=3, continue_final_message=False)]
 # --- token ids
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 chat = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
 (record,) = pipe(text=chat, max_new_tokens=3, return_tensors=True)
 result = [list(record), record["generated_token_ids"], record["input_text"].messages]
 # --- token ids and full text exclude each other
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(text="a", max_new_tokens=2, return_tensors=True, return_full_text=True)
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(text="a", max_new_tokens=2, return_tensors=True, return_full_text=True)
 # --- several answers
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 chat = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
 result = [pipe(text=chat, generate_kwargs={"num_return_sequences": 2, "do_sample": True, "top_k": 1, "max_new_tokens": 3}),
           pipe(text="Hello", generate_kwargs={"num_return_sequences": 2, "do_sample": True, "top_k": 1, "max_new_tokens": 3})]
 # --- number of new tokens twice
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(text="a", max_new_tokens=2, generate_kwargs={"max_new_tokens": 3})
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(text="a", max_new_tokens=2, generate_kwargs={"max_new_tokens": 3})
 # --- keywords of the constructor
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", max_new_tokens=2, return_full_text=False)
-other = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", generate_kwargs={"max_new_tokens": 2})
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", max_new_tokens=2, return_full_text=False, do_sample=False)
+other = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", generate_kwargs={"max_new_tokens": 2, "do_sample": False})
 result = [pipe(text="Hi"), pipe(text="Hi", max_new_tokens=4), pipe(text="Hi", return_full_text=True), other(text="Hi")]
 # --- a generation configuration
 pipe = hf.pipeline("text-generation", model=text_model_dir, max_new_tokens=5, do_sample=False)
@@ -88,61 +88,61 @@ pipe = hf.pipeline("text-generation", model=text_model_dir, do_sample=False)
 text = pipe("Hi", max_new_tokens=8, return_full_text=False)[0]["generated_text"]
 result = [text, pipe("Hi", max_new_tokens=8, stop_sequence=text[2:4] or "x"), pipe("Hi", max_new_tokens=8, stop_sequence=["never there", "q"])]
 # --- special tokens
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 result = [pipe(text="Hi", max_new_tokens=3, skip_special_tokens=False), pipe(image, text="<image_soft_token>", max_new_tokens=2, skip_special_tokens=False)]
 # --- nothing
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")()
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)()
 # --- a picture without a text
 from PIL import Image
 
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(Image.open(image))
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(Image.open(image))
 # --- pictures beside a chat
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(image, text=[{"role": "user", "content": "a"}])
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(image, text=[{"role": "user", "content": "a"}])
 # --- an array as a picture
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(np.zeros((5, 5, 3), np.uint8), text="a <image_soft_token>", max_new_tokens=2)
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(np.zeros((5, 5, 3), np.uint8), text="a <image_soft_token>", max_new_tokens=2)
 # --- messages without a role
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(text=[{"content": "a"}])
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(text=[{"content": "a"}])
 # --- no messages
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(text=[])
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(text=[])
 # --- a number
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(text=5)
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(text=5)
 # --- a picture without its token
-hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")(image, text="none", max_new_tokens=2)
+hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)(image, text="none", max_new_tokens=2)
 # --- any to any: texts, pictures, sounds
-pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32")
+pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)
 result = [pipe("Hi", max_new_tokens=3), pipe(["Hi", "you two"], max_new_tokens=3), pipe("a <image_soft_token>", images=image, max_new_tokens=3),
           pipe("a <audio_soft_token>", audio=sound, max_new_tokens=3),
           pipe("<image_soft_token> and <audio_soft_token>", images=image2, audio=[sound], max_new_tokens=3)]
 # --- any to any: samples
-pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32")
+pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)
 samples = np.sin(np.arange(8000) * 0.3).astype(np.float32)
 result = [pipe("a <audio_soft_token>", audio=samples, max_new_tokens=3), pipe("a <audio_soft_token>", audio=[samples[:800]], max_new_tokens=3)]
 # --- any to any: dicts
-pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32")
+pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)
 result = [pipe({"text": "a <audio_soft_token>", "audio": sound}, max_new_tokens=3),
           pipe([{"text": "a"}, {"text": "b <image_soft_token>", "images": image}], max_new_tokens=3)]
 # --- any to any: a dict is left as it was
-pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32")
+pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)
 given = {"text": "a <audio_soft_token>", "audio": sound}
 pipe(given, max_new_tokens=2)
 result = [sorted(given), given["audio"] == sound]
 # --- any to any: chats
-pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32")
+pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)
 chat = [{"role": "user", "content": [{"type": "audio", "audio": sound}, {"type": "image", "url": image}, {"type": "text", "text": "Well?"}]}]
 more = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}, {"role": "assistant", "content": [{"type": "text", "text": "So"}]}]
 result = [pipe(chat, max_new_tokens=3), pipe(text=[chat, more], max_new_tokens=3), pipe(text=more, max_new_tokens=3, return_full_text=False),
           pipe(text=chat, max_new_tokens=2, generation_mode="text")]
 # --- any to any: the constructor's return type is not kept
-pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32", return_full_text=False)
+pipe = hf.pipeline("any-to-any", model=model_dir, dtype="float32", return_full_text=False, do_sample=False)
 result = pipe("Hi", max_new_tokens=2)
 # --- any to any: no sounds come out
-hf.pipeline("any-to-any", model=model_dir, dtype="float32")("Hi", generation_mode="audio")
+hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)("Hi", generation_mode="audio")
 # --- any to any: nothing known comes out
-hf.pipeline("any-to-any", model=model_dir, dtype="float32")("Hi", generation_mode="smell")
+hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)("Hi", generation_mode="smell")
 # --- any to any: no text
-hf.pipeline("any-to-any", model=model_dir, dtype="float32")(images=image)
+hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)(images=image)
 # --- any to any: a dict without a text
-hf.pipeline("any-to-any", model=model_dir, dtype="float32")({"images": image})
+hf.pipeline("any-to-any", model=model_dir, dtype="float32", do_sample=False)({"images": image})
 # --- texts
 pipe = hf.pipeline("text-generation", model=text_model_dir)
 result = [pipe("Hi", max_new_tokens=3, do_sample=False), pipe(["Hi", "you", "", "a b c", "\n"], max_new_tokens=3, do_sample=False),
@@ -230,7 +230,7 @@ result = [pipe.processor is processor, pipe.tokenizer is processor.tokenizer, ot
           str(pipe.dtype).split(".")[-1], pipe.device.type, type(pipe).__name__]
 # --- what a pipeline says of itself
 result = [repr(hf.pipeline("text-generation", model=text_model_dir)), hf.pipeline("image-to-text", model=model_dir).task,
-          repr(hf.pipeline("any-to-any", model=model_dir))]
+          repr(hf.pipeline("any-to-any", model=model_dir, do_sample=False))]
 # --- dtypes
 result = [str(hf.pipeline("text-generation", model=text_model_dir, **keywords).dtype).split(".")[-1]
           for keywords in ({}, {"dtype": "float32"}, {"torch_dtype": "bfloat16"}, {"model_kwargs": {"dtype": "bfloat16"}}, {"dtype": "bfloat16"})]
@@ -256,7 +256,7 @@ pipe.save_pretrained(tmp)
 again = hf.pipeline("text-generation", model=tmp, do_sample=False)
 result = [again("Hi", max_new_tokens=3) == pipe("Hi", max_new_tokens=3), "config.json" in os.listdir(tmp), pipe.predict("Hi")[0].keys() == pipe.transform("Hi")[0].keys()]
 # --- the prompt's template and the processor get keywords
-pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32")
+pipe = hf.pipeline("image-text-to-text", model=model_dir, dtype="float32", do_sample=False)
 chat = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
 result = [pipe(text=chat, max_new_tokens=2, my_variable=3), pipe(text=chat, max_new_tokens=2, do_sample=False),
           pipe(text=chat, max_new_tokens=2, processor_kwargs={"add_special_tokens": False})]
