@@ -139,7 +139,9 @@ class PreTrainedConfig:
         if num_labels is not None or self.id2label is None:
             self.num_labels = 2 if num_labels is None else num_labels
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
-            raise ValueError("problem_type 'single_label_classification' needs num_labels > 1, got 1")
+            raise ValueError(
+                "problem_type 'single_label_classification' needs num_labels > 1, got 1"
+            )
 
         self._derive_rope(extra)
         for name in GENERATION_PARAMETERS:
@@ -150,7 +152,9 @@ class PreTrainedConfig:
         for name in ("_commit_hash", "experts_implementation", "_attn_implementation_internal"):
             extra.pop(name, None)
         if extra.pop("per_layer_config", None) is not None:
-            raise NotImplementedError("per_layer_config is not supported: all layers share one configuration")
+            raise NotImplementedError(
+                "per_layer_config is not supported: all layers share one configuration"
+            )
         for name, value in extra.items():
             setattr(self, name, value)
 
@@ -175,9 +179,16 @@ class PreTrainedConfig:
             return
         for name in text_config:
             value = getattr(text_config, name)
-            if name.endswith("_token_id") and isinstance(value, int) and not 0 <= value < vocab_size:
+            if (
+                name.endswith("_token_id")
+                and isinstance(value, int)
+                and not 0 <= value < vocab_size
+            ):
                 logger.warning(
-                    "%s: expected None or an id below %d (the vocabulary), got %d", name, vocab_size, value
+                    "%s: expected None or an id below %d (the vocabulary), got %d",
+                    name,
+                    vocab_size,
+                    value,
                 )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -230,7 +241,9 @@ class PreTrainedConfig:
 
     @_attn_implementation.setter
     def _attn_implementation(self, value: Union[str, dict[str, str], None]) -> None:
-        own = value.get("", self._attn_implementation_internal) if isinstance(value, dict) else value
+        own = (
+            value.get("", self._attn_implementation_internal) if isinstance(value, dict) else value
+        )
         self._attn_implementation_internal = own
         for name in self.sub_configs:
             part = getattr(self, name, None)
@@ -286,7 +299,11 @@ class PreTrainedConfig:
         values, kwargs = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
         found = values.get("model_type", cls.model_type)
         if cls.model_type and found != cls.model_type:
-            parts = [v for v in values.values() if isinstance(v, dict) and v.get("model_type") == cls.model_type]
+            parts = [
+                v
+                for v in values.values()
+                if isinstance(v, dict) and v.get("model_type") == cls.model_type
+            ]
             if parts:
                 values = parts[-1]
             else:
@@ -307,7 +324,9 @@ class PreTrainedConfig:
         for name in ("_from_pipeline", "_from_auto"):
             kwargs.pop(name, None)
         if kwargs.get("gguf_file") is not None:
-            raise NotImplementedError("gguf_file is not supported: expected a folder in the Hugging Face format")
+            raise NotImplementedError(
+                "gguf_file is not supported: expected a folder in the Hugging Face format"
+            )
         path = hub.resolve_file(pretrained_model_name_or_path, hub.CONFIG_NAME, **where)
         values = _decode_special_floats(hub.read_json(path))
         if "model_type" in kwargs:
@@ -349,7 +368,9 @@ class PreTrainedConfig:
                 output[name] = value.to_dict()
             elif isinstance(value, tuple):
                 output[name] = _as_list(value)
-        if output.get("quantization_config") is not None and not isinstance(output["quantization_config"], dict):
+        if output.get("quantization_config") is not None and not isinstance(
+            output["quantization_config"], dict
+        ):
             output["quantization_config"] = output["quantization_config"].to_dict()
         _make_serializable(output)
         return output
@@ -377,15 +398,21 @@ class PreTrainedConfig:
         with open(json_file_path, "w", encoding="utf-8") as file:
             file.write(self.to_json_string(use_diff=use_diff))
 
-    def save_pretrained(self, save_directory: hub.PathLike, push_to_hub: bool = False, **kwargs: Any) -> None:
+    def save_pretrained(
+        self, save_directory: hub.PathLike, push_to_hub: bool = False, **kwargs: Any
+    ) -> None:
         """Writes config.json into the folder, which is made if need be.
 
         Raises ValueError if keywords of generation were set on this configuration.
         """
         if push_to_hub:
-            raise NotImplementedError("push_to_hub is not supported: upload the folder with `hf upload`")
+            raise NotImplementedError(
+                "push_to_hub is not supported: upload the folder with `hf upload`"
+            )
         if os.path.isfile(save_directory):
-            raise AssertionError(f"save_directory: expected a folder, got the file {os.fspath(save_directory)}")
+            raise AssertionError(
+                f"save_directory: expected a folder, got the file {os.fspath(save_directory)}"
+            )
         misplaced = [
             name
             for name in sorted(GENERATION_PARAMETERS - {"use_cache"})
@@ -504,7 +531,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
             sparse = 10 if layers > 10 else 0
             self.activation_sparsity_pattern = [0.95] * sparse + [0.0] * (layers - sparse)
         if not isinstance(self.activation_sparsity_pattern, list):
-            raise TypeError("activation_sparsity_pattern: expected a list with one number per layer")
+            raise TypeError(
+                "activation_sparsity_pattern: expected a list with one number per layer"
+            )
         for name in ("intermediate_size", "activation_sparsity_pattern"):
             if len(getattr(self, name)) != layers:
                 raise ValueError(
@@ -515,7 +544,10 @@ class Gemma3nTextConfig(PreTrainedConfig):
     def _derive_rope(self, extra: dict[str, Any]) -> None:
         rope = copy.deepcopy(self.rope_parameters)
         if rope is None:
-            rope = {"sliding_attention": {"rope_type": "default"}, "full_attention": {"rope_type": "default"}}
+            rope = {
+                "sliding_attention": {"rope_type": "default"},
+                "full_attention": {"rope_type": "default"},
+            }
         scaling = extra.pop("rope_scaling", None)
         if scaling is not None:
             rope["full_attention"].update(scaling)
@@ -568,7 +600,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
                 f"num_kv_shared_layers ({self.num_kv_shared_layers}) leaves no layer of the types "
                 f"{sorted(set(layer_types) - set(own))} that has keys and values of its own"
             )
-        modes: list[Optional[str]] = [None if i < first else "reuse" for i in range(self.num_hidden_layers)]
+        modes: list[Optional[str]] = [
+            None if i < first else "reuse" for i in range(self.num_hidden_layers)
+        ]
         for layer_type in set(own):
             modes[max(i for i, name in enumerate(own) if name == layer_type)] = "store"
         return modes
@@ -585,7 +619,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
             )
         unknown = sorted(set(layer_types) - set(_LAYER_TYPES))
         if unknown:
-            raise ConfigError(f"layer_types: expected {' or '.join(_LAYER_TYPES)}, got {', '.join(unknown)}")
+            raise ConfigError(
+                f"layer_types: expected {' or '.join(_LAYER_TYPES)}, got {', '.join(unknown)}"
+            )
         super().validate()
         for layer_type, values in self._rope_of_used_layers().items():
             self._validate_rope(layer_type, values)
@@ -601,14 +637,21 @@ class Gemma3nTextConfig(PreTrainedConfig):
                 raise KeyError(
                     f"rope_parameters of {layer_type}: rope_type {rope_type!r} needs {', '.join(missing)}"
                 )
-            unused = set(values) - required - optional - {"rope_type", "type", "partial_rotary_factor"}
+            unused = (
+                set(values) - required - optional - {"rope_type", "type", "partial_rotary_factor"}
+            )
             if unused:
                 logger.warning(
-                    "rope_parameters of %s: rope_type %r does not know %s", layer_type, rope_type, sorted(unused)
+                    "rope_parameters of %s: rope_type %r does not know %s",
+                    layer_type,
+                    rope_type,
+                    sorted(unused),
                 )
         turned = int(self.head_dim * values.get("partial_rotary_factor", 1.0))
         if self.head_dim > 4 and self.head_dim % 2 and turned == self.head_dim:
-            raise ConfigError(f"head_dim: rotary positions need an even number, got {self.head_dim}")
+            raise ConfigError(
+                f"head_dim: rotary positions need an even number, got {self.head_dim}"
+            )
 
 
 class Gemma3nAudioConfig(PreTrainedConfig):
@@ -633,8 +676,14 @@ class Gemma3nAudioConfig(PreTrainedConfig):
     conf_residual_weight: float = 0.5
     sscp_conv_channel_size: Union[list[int], tuple[int, int]] = (128, 32)
     sscp_conv_group_norm_eps: float = 1e-3
-    sscp_conv_kernel_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = ((3, 3), (3, 3))
-    sscp_conv_stride_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = ((2, 2), (2, 2))
+    sscp_conv_kernel_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = (
+        (3, 3),
+        (3, 3),
+    )
+    sscp_conv_stride_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = (
+        (2, 2),
+        (2, 2),
+    )
 
 
 class Gemma3nVisionConfig(PreTrainedConfig):
@@ -659,11 +708,15 @@ class Gemma3nVisionConfig(PreTrainedConfig):
         if names is not None and "num_labels" not in kwargs and "id2label" not in kwargs:
             kwargs["id2label"] = dict(enumerate(names))
             is_unique = len(set(names)) == len(names)
-            kwargs["label2id"] = {name: index for index, name in enumerate(names)} if is_unique else None
+            kwargs["label2id"] = (
+                {name: index for index, name in enumerate(names)} if is_unique else None
+            )
         in_file = values.pop("num_classes", None)
         kwargs["num_labels"] = kwargs.pop("num_labels", None) or in_file
         if isinstance(values.get("pretrained_cfg"), dict):
-            values["pretrained_cfg"] = {k: v for k, v in values["pretrained_cfg"].items() if k != "num_classes"}
+            values["pretrained_cfg"] = {
+                k: v for k, v in values["pretrained_cfg"].items() if k != "num_classes"
+            }
         return super().from_dict(values, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
@@ -729,7 +782,11 @@ def _type_name(expected: Any) -> str:
         return " or ".join(_type_name(argument) for argument in typing.get_args(expected))
     if expected is type(None):
         return "None"
-    return expected.__name__ if typing.get_origin(expected) is None else str(expected).replace("typing.", "")
+    return (
+        expected.__name__
+        if typing.get_origin(expected) is None
+        else str(expected).replace("typing.", "")
+    )
 
 
 def _shortened(value: Any) -> str:
@@ -740,7 +797,9 @@ def _shortened(value: Any) -> str:
 def _dtype_of_name(name: str) -> DType:
     name = _DTYPE_ALIASES.get(name, name)
     if name not in _DTYPE_NAMES:
-        raise AttributeError(f"dtype: expected a name such as 'bfloat16' or 'float32', got {name!r}")
+        raise AttributeError(
+            f"dtype: expected a name such as 'bfloat16' or 'float32', got {name!r}"
+        )
     return DType(name)
 
 
