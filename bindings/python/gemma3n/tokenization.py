@@ -632,7 +632,13 @@ class GemmaTokenizer:
                     if not isinstance(word, str):
                         raise TypeError(f"text: expected strings, got {type(word).__name__}")
                 texts += words
-        encoded = iter(self._native.encode_batch(texts))
+        try:
+            encoded = iter(self._native.encode_batch(texts))
+        except TypeError:
+            raise TypeError(
+                "text: expected Unicode text, got half a surrogate pair; "
+                "text.encode('utf-8', 'replace').decode() replaces it"
+            ) from None
         sources = []
         for sample in samples:
             row = []

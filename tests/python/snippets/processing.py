@@ -253,6 +253,15 @@ processor = hf.AutoProcessor.from_pretrained(model_dir).image_processor
 shapes = [(1, 1, 3), (1, 1, 1), (1, 50, 3), (50, 2, 3), (3, 1, 1), (5, 4, 1)]
 result = [as_array(processor(np.arange(np.prod(s)).reshape(s).astype(np.uint8), return_tensors="np").pixel_values) for s in shapes]
 
+# --- files of small pictures
+import PIL.Image
+processor = hf.AutoProcessor.from_pretrained(model_dir).image_processor
+result = []
+for width, height in ((1, 1), (3, 1), (1, 3), (4, 4), (5, 3), (5, 4), (4, 7)):
+    name = f"{tmp}/{width}x{height}.png"
+    PIL.Image.fromarray((np.arange(width * height * 3) * 11 % 256).astype(np.uint8).reshape(height, width, 3)).save(name)
+    result.append(as_array(processor(name, return_tensors="np").pixel_values))
+
 # --- arrays of each dtype
 processor = hf.AutoProcessor.from_pretrained(model_dir).image_processor
 values = np.arange(20 * 30 * 3).reshape(20, 30, 3) % 251
