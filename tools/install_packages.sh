@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages the project needs:   install_packages.sh build|test
+# Installs what is missing of the Debian packages the project needs:   install_packages.sh build|python|test
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config python3 ca-certificates
        libsimdjson-dev nlohmann-json3-dev libcli11-dev libedit-dev
        libjpeg62-turbo-dev libpng-dev zlib1g-dev libwebp-dev libgif-dev libcurl4-openssl-dev
        libsndfile1-dev libmpg123-dev libsoxr-dev)
-test=(libgtest-dev clang-14 libclang-rt-14-dev g++-aarch64-linux-gnu)
+python=(python3-dev python3-venv)
+test=("${python[@]}" libgtest-dev clang-14 libclang-rt-14-dev g++-aarch64-linux-gnu)
 
 packages=("${build[@]}")
-[ "${1:-build}" = test ] && packages+=("${test[@]}")
+case "${1:-build}" in
+  python) packages+=("${python[@]}") ;;
+  test) packages+=("${test[@]}") ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

@@ -73,7 +73,7 @@ class AutoProcessor(_Auto):
 
 class AutoImageProcessor(_Auto):
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> SiglipImageProcessor:
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         kwargs.pop("trust_remote_code", None)
         kwargs.pop("use_fast", None)
         return SiglipImageProcessor.from_pretrained(pretrained_model_name_or_path, **kwargs)
@@ -81,7 +81,7 @@ class AutoImageProcessor(_Auto):
 
 class AutoFeatureExtractor(_Auto):
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Gemma3nAudioFeatureExtractor:
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         kwargs.pop("trust_remote_code", None)
         return Gemma3nAudioFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs)
 

@@ -305,8 +305,7 @@ class _Call:
             if config.bos_token_id is None:
                 raise ValueError("generate: expected input_ids, or a bos_token_id to begin with; got neither")
             ids = [[config.bos_token_id]]
-        self.input_ids = int64(ids, "input_ids", 2)
-        assert self.input_ids is not None
+        self.input_ids: np.ndarray[Any, Any] = int64(ids, "input_ids", 2)
         self.batch_size, self.prompt_length = self.input_ids.shape
         self.copies = int(config.num_return_sequences or 1)
         self.eos: list[int] = _as_list(config.eos_token_id)
@@ -442,7 +441,8 @@ class _Call:
         return {}
 
     def _optional_processors(self, allowed: Optional[Callable[[int, Any], Iterable[int]]]) -> list[Any]:
-        c, processors = self.config, []
+        c = self.config
+        processors: list[Any] = []
         if allowed is not None:
             processors.append(_PrefixAllowedTokens(allowed, self.kind, self.copies))
         if c.forced_bos_token_id is not None or c.forced_eos_token_id is not None:
@@ -479,7 +479,7 @@ class _Call:
             answer = criteria(wrap(self._so_far(sequences), self.kind), tuple(seen) if seen else None)
             stopped = stopped | to_numpy(answer, np.bool_)
             # As transformers: without end tokens, all sequences go on until the last one may stop.
-            return stopped.tolist() if self.eos else [bool(stopped.all())] * len(stopped)  # type: ignore[no-any-return]
+            return stopped.tolist() if self.eos else [bool(stopped.all())] * len(stopped)
 
         return stop
 

@@ -450,8 +450,8 @@ def media_arguments(pixel_values: Any, input_features: Any, input_features_mask:
     }
 
 
-def int64(value: Any, name: str, rank: int) -> Optional[np.ndarray[Any, Any]]:
-    """An int64 array of this rank. Raises TypeError for other than whole numbers, ValueError for another rank."""
+def int64(value: Any, name: str, rank: int) -> Any:
+    """An int64 array of this rank; None for None. Raises TypeError for other than whole numbers, ValueError for another rank."""
     if value is None:
         return None
     array = to_numpy(value, name=name)
@@ -460,7 +460,7 @@ def int64(value: Any, name: str, rank: int) -> Optional[np.ndarray[Any, Any]]:
     return _ranked(np.ascontiguousarray(array, np.int64), name, rank)
 
 
-def float32(value: Any, name: str, rank: int) -> Optional[np.ndarray[Any, Any]]:
+def float32(value: Any, name: str, rank: int) -> Any:
     return None if value is None else _ranked(to_numpy(value, np.float32, name), name, rank)
 
 

@@ -30,10 +30,13 @@ class Tensor(np.ndarray):
         for value in (*args, *kwargs.values()):
             dtype = numpy_dtype(value)
             if dtype is not None:
-                return self.astype(dtype, copy=False)
+                return self._as(dtype)
             if isinstance(value, np.ndarray):
-                return self.astype(value.dtype, copy=False)
+                return self._as(value.dtype)
         return self
+
+    def _as(self, dtype: Any) -> "Tensor":
+        return self.astype(dtype, copy=False).view(Tensor)
 
     def cpu(self) -> "Tensor":
         return self
@@ -42,7 +45,8 @@ class Tensor(np.ndarray):
         return self
 
     def clone(self) -> "Tensor":
-        return self.copy()
+        result: Tensor = self.copy()
+        return result
 
     def contiguous(self) -> "Tensor":
         return np.ascontiguousarray(self).view(Tensor)
@@ -51,13 +55,13 @@ class Tensor(np.ndarray):
         return self.view(np.ndarray)
 
     def float(self) -> "Tensor":
-        return self.astype(np.float32, copy=False)
+        return self._as(np.float32)
 
     def long(self) -> "Tensor":
-        return self.astype(np.int64, copy=False)
+        return self._as(np.int64)
 
     def bool(self) -> "Tensor":
-        return self.astype(np.bool_, copy=False)
+        return self._as(np.bool_)
 
     def dim(self) -> int:
         return self.ndim
@@ -69,7 +73,7 @@ class Tensor(np.ndarray):
         return np.expand_dims(self, dim).view(Tensor)
 
     @property
-    def device(self) -> "Device":
+    def device(self) -> Any:
         return Device("cpu")
 
 
@@ -141,9 +145,9 @@ def dtype_name(value: object) -> Optional[str]:
     if isinstance(value, DType):
         return value.name
     if isinstance(value, np.dtype):
-        return value.name
+        return str(value.name)
     if isinstance(value, type) and issubclass(value, np.generic):
-        return np.dtype(value).name
+        return str(np.dtype(value).name)
     if type(value).__module__ == "torch" and type(value).__name__ == "dtype":
         return str(value).split(".")[-1]
     if isinstance(value, str) and value.split(".")[-1] in _HELD_AS:
