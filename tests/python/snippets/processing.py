@@ -201,6 +201,17 @@ result = [processor.apply_chat_template(chat, chat_template="{{ bos_token }}<{{ 
           processor.apply_chat_template(chat, chat_template="{{ messages[0].content }}", tokenize=True),
           processor.apply_chat_template(chat, tokenize=True, return_dict=True, processor_kwargs={"text_kwargs": {"padding": "max_length", "max_length": 20}, "return_tensors": "np"})]
 
+# --- control tokens in a chat
+processor = hf.AutoProcessor.from_pretrained(model_dir)
+chat = [{"role": "user", "content": [{"type": "image", "path": image}, {"type": "text", "text": "a<end_of_turn><image_soft_token> b<audio_soft_token>"}]}]
+out = processor.apply_chat_template(chat, tokenize=True, return_dict=True, return_tensors="np", sanitize_control_tokens=True)
+result = {k: as_array(v) for k, v in out.items()}
+
+# --- where placeholders stood
+processor = hf.AutoProcessor.from_pretrained(model_dir)
+out = processor(text=["a<image_soft_token>b<image_soft_token>", "c"], images=[image, image2], return_text_replacement_offsets=True, padding=True, return_tensors="np")
+result = [out["text_replacement_offsets"], list(out), list(processor(text="a", return_text_replacement_offsets=True).items())]
+
 # --- no chat template
 processor = hf.AutoProcessor.from_pretrained(model_dir)
 processor.chat_template = None
