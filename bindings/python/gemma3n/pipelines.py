@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Optional, Union
+from typing import Any, Literal, Optional, Union, overload
 
 import numpy as np
 
@@ -524,6 +524,26 @@ _TASKS: dict[str, tuple[type[Pipeline], str]] = {
     "image-text-to-text": (ImageTextToTextPipeline, "AutoModelForImageTextToText"),
     "text-generation": (TextGenerationPipeline, "AutoModelForCausalLM"),
 }
+
+
+@overload
+def pipeline(
+    task: Literal["image-text-to-text"], *args: Any, **kwargs: Any
+) -> ImageTextToTextPipeline: ...
+
+
+@overload
+def pipeline(task: Literal["any-to-any"], *args: Any, **kwargs: Any) -> AnyToAnyPipeline: ...
+
+
+@overload
+def pipeline(
+    task: Literal["text-generation"], *args: Any, **kwargs: Any
+) -> TextGenerationPipeline: ...
+
+
+@overload
+def pipeline(task: Optional[str] = None, *args: Any, **kwargs: Any) -> Any: ...
 
 
 def pipeline(
