@@ -44,6 +44,10 @@ struct GenerationConfig {
   // generation_config.json if there is one, else the defaults with the token ids of config.json.
   // Throws: kNotFound if both files are missing; as from_json, naming the file.
   static GenerationConfig from_pretrained(const std::filesystem::path& model_dir);
+  // The same with other defaults for what the file does not say; their token ids do not count
+  // where config.json is read.
+  static GenerationConfig from_pretrained(const std::filesystem::path& model_dir,
+                                          const GenerationConfig& defaults);
   // Keys this library does not know are ignored, null is the default. `seed` is no key of the file.
   // Throws: kCorruptData (not JSON, a key twice), kInvalidArgument (a value), kUnsupported for an
   // option of transformers that would change the output here (num_beams > 1, penalty_alpha,
@@ -70,6 +74,10 @@ struct GenerateOptions {
   // Called for each new token, on the calling thread: step by step, and in each step sequence by
   // sequence. Return false to cancel everything.
   std::function<bool(const GenerationStep&)> on_token;
+  // Called with each piece of a sequence's text that is not empty, after on_token and with what is
+  // left at the end; all pieces together are GenerateOutput::text. Needs a tokenizer. Return false
+  // to cancel everything and hear no more.
+  std::function<bool(std::size_t sequence, std::string_view text)> on_text;
   // Called during prefill with the share of the prompts done, 0 to 1. Return false to cancel.
   // Prompts are then read in chunks of 256 tokens unless prefill_chunk_size says otherwise.
   std::function<bool(double)> on_prefill;

@@ -6,7 +6,7 @@ Classes have the names, arguments and results that transformers' Gemma 3n classe
 torch tensors or nested lists; results are NumPy arrays, or torch tensors where the inputs were.
 """
 
-from gemma3n import _native as _native
+from gemma3n import _native as _native, audio_utils as audio_utils, image_utils as image_utils
 from gemma3n._native import (
     ContextFullError as ContextFullError,
     CorruptDataError as CorruptDataError,
@@ -79,6 +79,10 @@ from gemma3n.tensors import (
     float16 as float16,
     float32 as float32,
 )
-from gemma3n.tokenization import GemmaTokenizer as GemmaTokenizer, GemmaTokenizerFast as GemmaTokenizerFast
+from gemma3n.tokenization import (
+    AddedToken as AddedToken,
+    GemmaTokenizer as GemmaTokenizer,
+    GemmaTokenizerFast as GemmaTokenizerFast,
+)
 
 __version__: str = _native.version()
