@@ -219,11 +219,8 @@ class Pipeline:
         own = (self._preprocess_params, self._forward_params, self._postprocess_params)
         preprocess, forward, postprocess = ({**a, **b} for a, b in zip(own, steps))
         self.call_count += 1
-        size = (
-            batch_size
-            if batch_size is not None
-            else self._batch_size if self._batch_size is not None else 1
-        )
+        chosen = [size for size in (batch_size, self._batch_size) if size is not None]
+        size = chosen[0] if chosen else 1
         if size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {size}")
 
@@ -263,7 +260,8 @@ class Pipeline:
         self, prepared: list[dict[str, Any]], forward: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
         """The outputs of each input. Inputs with different tensors go through the model one by one."""
-        alike = all(set(one) == set(prepared[0]) and len(one["input_ids"]) == 1 for one in prepared)
+        names = set(prepared[0])
+        alike = all(set(one) == names and len(one.get("input_ids", ())) == 1 for one in prepared)
         if len(prepared) == 1 or not alike:
             for one in prepared:
                 yield self.forward(one, **forward)
