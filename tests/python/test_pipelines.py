@@ -7,8 +7,9 @@ import sys
 import gemma3n
 import numpy as np
 import pytest
-from gemma3n import pipeline_base
-from gemma3n.pipelines import Chat, PipelineIterator
+from gemma3n.pipelines import base
+from gemma3n.pipelines.base import Chat
+from gemma3n.pipelines.pt_utils import KeyDataset, KeyPairDataset, PipelineIterator
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def text_pipe(text_model_dir):
 
 @pytest.fixture(autouse=True)
 def every_warning_is_new(monkeypatch):
-    monkeypatch.setattr(pipeline_base, "_warned", set())
+    monkeypatch.setattr(base, "_warned", set())
 
 
 def chat(*content):
@@ -99,6 +100,17 @@ def test_datasets_are_read_as_their_results_are_asked_for(text_pipe):
     assert data.read == [0] and first == text_pipe("a", max_new_tokens=2)
     assert list(answers) == text_pipe(["a", "b", "c"], max_new_tokens=2)
     assert list(answers) == list(answers)
+
+
+def test_columns_of_datasets(text_pipe, pipe):
+    rows = [{"prompt": "a", "chat": chat(text("a"))}, {"prompt": "b", "chat": chat(text("b c"))}]
+    answers = text_pipe(KeyDataset(rows, "prompt"), max_new_tokens=2, batch_size=2)
+    assert isinstance(answers, PipelineIterator) and list(answers) == text_pipe(["a", "b"], max_new_tokens=2)
+    chats = [row["chat"] for row in rows]
+    for answer in (pipe(text=KeyDataset(rows, "chat"), max_new_tokens=2), pipe(KeyDataset(rows, "chat"), max_new_tokens=2)):
+        assert answer == pipe(text=chats, max_new_tokens=2)
+    assert list(pipe(Dataset(chats), max_new_tokens=2)) == pipe(text=chats, max_new_tokens=2)
+    assert KeyPairDataset(rows, "prompt", "chat")[1] == {"text": "b", "text_pair": chats[1]}
 
 
 def test_endless_generators_are_not_exhausted(text_pipe):

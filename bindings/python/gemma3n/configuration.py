@@ -14,7 +14,7 @@ import os
 import typing
 import warnings
 from collections.abc import Iterator
-from typing import Any, ClassVar, Optional, TypeVar, Union
+from typing import Any, ClassVar, Literal, Optional, TypeVar, Union, overload
 
 from gemma3n import hub
 from gemma3n.generation_config import DEFAULT_PARAMETERS
@@ -129,15 +129,17 @@ class PreTrainedConfig:
         if isinstance(self.dtype, str):
             self.dtype = _dtype_of_name(self.dtype)
 
-        num_labels = extra.pop("num_labels", None)
-        if self.id2label is not None:
+        num_labels = extra.get("num_labels")
+        if self.id2label is None:
+            self.num_labels = 2 if num_labels is None else num_labels
+        else:
             self.id2label = {int(index): label for index, label in self.id2label.items()}
             if num_labels is not None and num_labels != len(self.id2label):
                 logger.warning(
                     "num_labels is %s but id2label has %d labels", num_labels, len(self.id2label)
                 )
-        if num_labels is not None or self.id2label is None:
-            self.num_labels = 2 if num_labels is None else num_labels
+        if num_labels is None:
+            extra.pop("num_labels", None)
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
             raise ValueError(
                 "problem_type 'single_label_classification' needs num_labels > 1, got 1"
@@ -276,6 +278,29 @@ class PreTrainedConfig:
 
     # ---- reading
 
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls: type[Config],
+        pretrained_model_name_or_path: hub.PathLike,
+        *,
+        return_unused_kwargs: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[Config, dict[str, Any]]: ...
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls: type[Config],
+        pretrained_model_name_or_path: hub.PathLike,
+        cache_dir: Optional[hub.PathLike] = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: Union[str, bool, None] = None,
+        revision: str = "main",
+        **kwargs: Any,
+    ) -> Config: ...
+
     @classmethod
     def from_pretrained(
         cls: type[Config],
@@ -340,11 +365,12 @@ class PreTrainedConfig:
         values = dict(config_dict)
         for name in ("num_labels", "attn_implementation", "output_attentions", "name_or_path"):
             if name in kwargs:
-                values[name] = kwargs.pop(name)
+                values[name] = kwargs[name]
         for name in ("dtype", "torch_dtype"):
             if kwargs.get(name, "auto") != "auto":
                 values[name] = kwargs[name]
         config = cls(**values)
+        kwargs.pop("attn_implementation", None)
         for name in [name for name in kwargs if hasattr(config, name)]:
             value, current = kwargs.pop(name), getattr(config, name)
             if isinstance(current, PreTrainedConfig) and isinstance(value, dict):
@@ -557,8 +583,7 @@ class Gemma3nTextConfig(PreTrainedConfig):
         ):
             if rope.get(layer_type) is None:
                 rope[layer_type] = {"rope_type": "default"}
-            if "rope_theta" not in rope[layer_type]:
-                rope[layer_type]["rope_theta"] = extra.pop(keyword, default)
+            rope[layer_type].setdefault("rope_theta", extra.pop(keyword, default))
         self.rope_parameters = rope
         self._complete_rope()
 
@@ -569,7 +594,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
         return {name: rope[name] for name in rope if name in used and rope[name] is not None}
 
     def _complete_rope(self) -> None:
-        for values in self._rope_of_used_layers().values():
+        rope = self.rope_parameters or {}
+        is_nested = not rope or any(name in rope for name in self.layer_types or ())
+        for values in self._rope_of_used_layers().values() if is_nested else [rope]:
             values.setdefault("rope_type", values.get("type", "default"))
             values.setdefault("rope_theta", None)
             if values["rope_type"] in ("llama3", "yarn", "longrope"):

@@ -11,7 +11,7 @@ import enum
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional, Union, overload
 
 from gemma3n import hub
 
@@ -337,6 +337,31 @@ class GenerationConfig:
         return mode
 
     # ---- reading
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name: hub.PathLike,
+        config_file_name: Optional[hub.PathLike] = None,
+        *,
+        return_unused_kwargs: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[GenerationConfig, dict[str, Any]]: ...
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name: hub.PathLike,
+        config_file_name: Optional[hub.PathLike] = None,
+        cache_dir: Optional[hub.PathLike] = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: Union[str, bool, None] = None,
+        revision: str = "main",
+        **kwargs: Any,
+    ) -> GenerationConfig: ...
 
     @classmethod
     def from_pretrained(

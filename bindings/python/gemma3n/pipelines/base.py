@@ -82,6 +82,20 @@ def first_of(inputs: Any, name: str) -> Any:
     return inputs[0]
 
 
+class KeyDataset:
+    """A column of a dataset whose items are dicts."""
+
+    def __init__(self, dataset: Any, key: str):
+        self.dataset = dataset
+        self.key = key
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.dataset[index][self.key]
+
+
 class PipelineIterator:
     """The results of a dataset or generator, each computed when it is asked for.
 
@@ -205,11 +219,8 @@ class Pipeline:
         own = (self._preprocess_params, self._forward_params, self._postprocess_params)
         preprocess, forward, postprocess = ({**a, **b} for a, b in zip(own, steps))
         self.call_count += 1
-        size = (
-            batch_size
-            if batch_size is not None
-            else self._batch_size if self._batch_size is not None else 1
-        )
+        chosen = [size for size in (batch_size, self._batch_size) if size is not None]
+        size = chosen[0] if chosen else 1
         if size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {size}")
 
@@ -235,11 +246,12 @@ class Pipeline:
         forward: dict[str, Any],
         postprocess: dict[str, Any],
     ) -> Iterator[Any]:
-        iterator = _items(inputs)
+        iterator = items_of(inputs)
         while True:
             batch = list(itertools.islice(iterator, batch_size))
             if not batch:
                 return
+            batch = [Chat(item) if _is_chat(item) else item for item in batch]
             prepared = [self.preprocess(item, **preprocess) for item in batch]
             for outputs in self._forward_batch(prepared, forward):
                 yield self.postprocess(outputs, **postprocess)
@@ -248,7 +260,8 @@ class Pipeline:
         self, prepared: list[dict[str, Any]], forward: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
         """The outputs of each input. Inputs with different tensors go through the model one by one."""
-        alike = all(set(one) == set(prepared[0]) and len(one["input_ids"]) == 1 for one in prepared)
+        names = set(prepared[0])
+        alike = all(set(one) == names and len(one.get("input_ids", ())) == 1 for one in prepared)
         if len(prepared) == 1 or not alike:
             for one in prepared:
                 yield self.forward(one, **forward)
@@ -394,16 +407,20 @@ def _chats_in(inputs: Any) -> Any:
         if is_message(first):
             return Chat([first, *inputs])
         rest = itertools.chain([first], inputs)
-        if isinstance(first, (list, tuple)) and first and is_message(first[0]):
+        if _is_chat(first):
             return (Chat(chat) for chat in rest)
         return (item for item in rest)
-    if isinstance(inputs, (list, tuple)):
+    if isinstance(inputs, (list, tuple, KeyDataset)):
         first = first_of(inputs, "inputs")
         if is_message(first):
-            return Chat(inputs)
-        if all(isinstance(chat, (list, tuple)) and chat and is_message(chat[0]) for chat in inputs):
-            return [Chat(chat) for chat in inputs]
+            return Chat(list(items_of(inputs)))
+        if _is_chat(first) and all(map(_is_chat, items_of(inputs))):
+            return [Chat(chat) for chat in items_of(inputs)]
     return inputs
+
+
+def _is_chat(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) > 0 and is_message(value[0])
 
 
 def _is_dataset(value: Any) -> bool:
@@ -416,7 +433,8 @@ def _is_dataset(value: Any) -> bool:
     return hasattr(value, "__getitem__") and hasattr(value, "__len__")
 
 
-def _items(inputs: Any) -> Iterator[Any]:
+def items_of(inputs: Any) -> Iterator[Any]:
+    """Of a list, generator or dataset."""
     if isinstance(inputs, (list, types.GeneratorType)) or not hasattr(inputs, "__len__"):
         return iter(inputs)
     return (inputs[index] for index in range(len(inputs)))
@@ -455,3 +473,44 @@ def warn_once(message: str) -> None:
     if message not in _warned:
         _warned.add(message)
         logger.warning(message)
+
+
+# ---- parameters and results
+
+
+def given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def return_type_of(
+    return_type: Optional[ReturnType],
+    return_full_text: Optional[bool],
+    return_tensors: Optional[bool],
+) -> Optional[ReturnType]:
+    if return_type is not None:
+        return return_type
+    if return_full_text is not None:
+        if return_tensors is not None:
+            raise ValueError(
+                "return_full_text and return_tensors exclude each other: pass one of them"
+            )
+        return ReturnType.FULL_TEXT if return_full_text else ReturnType.NEW_TEXT
+    return None if return_tensors is None else ReturnType.TENSORS
+
+
+def with_prompt(prompt: Any, text: str, continue_final_message: Optional[bool]) -> Any:
+    """The prompt with the new text: after it, as its next message, or at the end of its last one."""
+    if not isinstance(prompt, Chat):
+        return prompt + text if isinstance(prompt, str) else text
+    continues = (
+        prompt.ends_with_assistant if continue_final_message is None else continue_final_message
+    )
+    if not continues:
+        return [*prompt.messages, {"role": "assistant", "content": text}]
+    *earlier, last = prompt.messages
+    content = last["content"]
+    if isinstance(content, str):
+        content = content + text
+    else:
+        content = [*content[:-1], {**content[-1], "text": content[-1]["text"] + text}]
+    return [*earlier, {"role": last["role"], "content": content}]
