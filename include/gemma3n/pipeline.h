@@ -55,12 +55,12 @@ struct Prompt {
 
 // Options of one call, as those of transformers' pipelines.
 struct PipelineOptions {
-  std::optional<std::int64_t> max_new_tokens;         // wins over generation_config
-  std::optional<GenerationConfig> generation_config;  // absent: that of the pipeline
+  std::optional<std::int64_t> max_new_tokens = {};         // wins over generation_config
+  std::optional<GenerationConfig> generation_config = {};  // absent: that of the pipeline
   bool return_full_text = true;  // the prompt in front of generated_text; fills `conversation`
   bool skip_special_tokens = true;
   // Leave the final message open and go on with it. Absent: if it is the assistant's.
-  std::optional<bool> continue_final_message;
+  std::optional<bool> continue_final_message = {};
   std::string variables_json = "{}";  // further variables of the chat template: "tools", ...
   ProcessorOptions processor = {};
   // Prompts that are computed side by side. It changes speed and memory, and of results only
@@ -74,11 +74,11 @@ struct PipelineOptions {
 struct PipelineOutput {
   // The new text; with return_full_text, that of a Prompt in front of it. A stop string is part of
   // it, as in transformers.
-  std::string generated_text;
+  std::string generated_text = {};
   // With return_full_text, the conversation and the new text: in a new message of the assistant,
   // or at the end of a final message that was continued. Empty for a Prompt.
-  Conversation conversation;
-  std::vector<TokenId> new_tokens;  // end token included
+  Conversation conversation = {};
+  std::vector<TokenId> new_tokens = {};  // end token included
   FinishReason finish_reason = FinishReason::kCancelled;
   std::size_t prompt_tokens = 0;
   std::size_t cached_tokens = 0;  // of these, the ones that a Chat did not need to read again
