@@ -27,6 +27,13 @@ struct AddedToken {
   bool special = false;     // dropped by skip_special_tokens
 };
 
+// Which added tokens become their ids where they are spelled in a text.
+enum class SpelledTokens {
+  kAll,
+  kNotSpecial,  // special ones are plain text, as with HF's split_special_tokens
+  kNone,
+};
+
 // Immutable after construction; copies share the tables; safe to use from many threads.
 class Tokenizer {
  public:
@@ -39,12 +46,13 @@ class Tokenizer {
   static Tokenizer from_json(std::string_view tokenizer_json,
                              std::string_view tokenizer_config = {});
 
-  // Special tokens spelled in `text` become their ids, as in HF. Bytes that are not valid UTF-8
-  // are refused. `add_special_tokens` runs the post-processor (for Gemma: <bos> in front); as in
-  // transformers 5, "add_bos_token" and "add_eos_token" of tokenizer_config.json change nothing.
-  // Time is linear in the text. Throws: kInvalidArgument naming the byte offset of invalid UTF-8,
-  // or for a text of more than 1 GiB.
-  std::vector<TokenId> encode(std::string_view text, bool add_special_tokens = true) const;
+  // Added tokens spelled in `text` become their ids, as in HF, unless `spelled` says otherwise.
+  // Bytes that are not valid UTF-8 are refused. `add_special_tokens` runs the post-processor (for
+  // Gemma: <bos> in front); as in transformers 5, "add_bos_token" and "add_eos_token" of
+  // tokenizer_config.json change nothing. Time is linear in the text. Throws: kInvalidArgument
+  // naming the byte offset of invalid UTF-8, or for a text of more than 1 GiB.
+  std::vector<TokenId> encode(std::string_view text, bool add_special_tokens = true,
+                              SpelledTokens spelled = SpelledTokens::kAll) const;
 
   // Ids that have no token are skipped; broken byte sequences become U+FFFD, as in HF.
   std::string decode(std::span<const TokenId> ids, bool skip_special_tokens = false) const;

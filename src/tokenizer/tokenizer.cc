@@ -34,6 +34,14 @@ std::string read_optional_file(const std::filesystem::path& path) {
   return read_text_file(path, kMaxFileBytes);
 }
 
+// Finds added tokens in a text.
+struct Finders {
+  AddedTokenFinder raw;         // in the text as it is
+  AddedTokenFinder normalized;  // in what stands between, normalised
+
+  void add(const AddedToken& token) { (token.normalized ? normalized : raw).add(token); }
+};
+
 }  // namespace
 
 struct Tokenizer::Impl {
@@ -42,7 +50,7 @@ struct Tokenizer::Impl {
   void declare_tokens(std::vector<AddedToken> from_file, const TokenizerConfig& config);
   void name_token(const std::string& name, AddedToken token, std::map<TokenId, AddedToken>& added);
   std::optional<TokenId> id_of_name(std::string_view name) const;
-  void encode(std::string_view text, std::vector<TokenId>& ids) const;
+  void encode(std::string_view text, SpelledTokens spelled, std::vector<TokenId>& ids) const;
   // Whether decode() leaves the token out.
   bool is_dropped(TokenId id, bool skip_special_tokens) const {
     return vocabulary.piece(id).empty() ||
@@ -52,8 +60,7 @@ struct Tokenizer::Impl {
   Vocabulary vocabulary;
   std::size_t base_vocab_size;
   Bpe bpe;
-  AddedTokenFinder raw_tokens;           // looked for in the text as it is
-  AddedTokenFinder normalized_tokens;    // looked for in what stands between, normalised
+  Finders finders, finders_of_not_special, no_finders;
   std::vector<AddedToken> added_tokens;  // by id
   std::vector<bool> is_special;          // by id
   std::map<std::string, TokenId, std::less<>> named_tokens;
@@ -103,7 +110,8 @@ void Tokenizer::Impl::declare_tokens(std::vector<AddedToken> from_file,
   }
   for (const auto& [id, token] : added) {
     is_special[static_cast<std::size_t>(id)] = token.special;
-    (token.normalized ? normalized_tokens : raw_tokens).add(token);
+    finders.add(token);
+    if (!token.special) finders_of_not_special.add(token);
     added_tokens.push_back(token);
   }
 }
@@ -125,7 +133,11 @@ std::optional<TokenId> Tokenizer::Impl::id_of_name(std::string_view name) const 
   return found->second;
 }
 
-void Tokenizer::Impl::encode(std::string_view text, std::vector<TokenId>& ids) const {
+void Tokenizer::Impl::encode(std::string_view text, SpelledTokens spelled,
+                             std::vector<TokenId>& ids) const {
+  const Finders& found = spelled == SpelledTokens::kAll          ? finders
+                         : spelled == SpelledTokens::kNotSpecial ? finders_of_not_special
+                                                                 : no_finders;
   const auto spaces = static_cast<std::size_t>(std::count(text.begin(), text.end(), ' '));
   std::string normalized;
   normalized.reserve(text.size() + spaces * (kSpaceMark.size() - 1));  // never moves: see below
@@ -138,7 +150,7 @@ void Tokenizer::Impl::encode(std::string_view text, std::vector<TokenId>& ids) c
       encoder.encode(part.text);
     }
   };
-  raw_tokens.split(text, [&](const AddedTokenFinder::Split& part) {
+  found.raw.split(text, [&](const AddedTokenFinder::Split& part) {
     if (part.id != kNoToken) {
       ids.push_back(part.id);
       return;
@@ -146,7 +158,7 @@ void Tokenizer::Impl::encode(std::string_view text, std::vector<TokenId>& ids) c
     // The encoder remembers words where they stand in `normalized`.
     const std::size_t begin = normalized.size();
     append_normalized(part.text, normalized);
-    normalized_tokens.split(std::string_view(normalized).substr(begin), encode_part);
+    found.normalized.split(std::string_view(normalized).substr(begin), encode_part);
   });
 }
 
@@ -169,7 +181,8 @@ Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, std::string_view
       std::make_shared<const Impl>(parse_tokenizer_json(std::string(tokenizer_json)), config));
 }
 
-std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_tokens,
+                                       SpelledTokens spelled) const {
   if (text.size() > kMaxTextBytes) {
     fail(ErrorCode::kInvalidArgument, "encode: the text has ", text.size(),
          " bytes, supported are up to ", kMaxTextBytes);
@@ -180,7 +193,7 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_t
   std::vector<TokenId> ids;
   ids.reserve(text.size() / 4 + 8);
   if (add_special_tokens) ids = impl_->prefix;
-  impl_->encode(text, ids);
+  impl_->encode(text, spelled, ids);
   if (add_special_tokens) ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
   return ids;
 }

@@ -268,6 +268,42 @@ TEST(Tokenizer, KnowsWhichTokensAreSpecial) {
   EXPECT_TRUE(test_tokenizer({{"added_tokens_decoder", {{"5", token}}}}).is_special(5));
 }
 
+TEST(Tokenizer, TakesSpelledTokensForTextIfAskedTo) {
+  const Tokenizer tokenizer = test_tokenizer();
+  const auto count = [&](SpelledTokens spelled, TokenId id) {
+    const auto ids = tokenizer.encode("a<turn><eos>b", true, spelled);
+    EXPECT_EQ(tokenizer.decode(ids), "<bos>a<turn><eos>b");
+    return std::ranges::count(ids, id);
+  };
+  constexpr TokenId kEos = 1, kTurn = 5;
+  EXPECT_EQ(count(SpelledTokens::kAll, kEos), 1);
+  EXPECT_EQ(count(SpelledTokens::kAll, kTurn), 1);
+  EXPECT_EQ(count(SpelledTokens::kNotSpecial, kEos), 0);
+  EXPECT_EQ(count(SpelledTokens::kNotSpecial, kTurn), 1);
+  EXPECT_EQ(count(SpelledTokens::kNone, kEos), 0);
+  EXPECT_EQ(count(SpelledTokens::kNone, kTurn), 0);
+}
+
+TEST(Tokenizer, ListsItsAddedTokensAndItsSizes) {
+  Json file = test_tokenizer_json();
+  const auto base = static_cast<int>(file["model"]["vocab"].size());
+  file["added_tokens"].push_back(added_token_json(base, "<new>", true));
+  const Tokenizer tokenizer = Tokenizer::from_json(file.dump());
+  EXPECT_EQ(tokenizer.base_vocab_size(), static_cast<std::size_t>(base));
+  EXPECT_EQ(tokenizer.vocab_size(), static_cast<std::size_t>(base + 1));
+  EXPECT_EQ(tokenizer.id_limit(), base + 1);
+  const auto& added = tokenizer.added_tokens();
+  ASSERT_EQ(added.size(), 7u);
+  EXPECT_TRUE(std::ranges::is_sorted(added, {}, &AddedToken::id));
+  EXPECT_EQ(added[5].content, "<turn>");
+  EXPECT_FALSE(added[5].special);
+  EXPECT_EQ(added[6].content, "<new>");
+  EXPECT_EQ(added[6].id, base);
+  EXPECT_TRUE(added[6].special);
+  EXPECT_TRUE(std::ranges::equal(tokenizer.prefix(), std::vector<TokenId>{2}));
+  EXPECT_TRUE(tokenizer.suffix().empty());
+}
+
 TEST(Tokenizer, NamesTokens) {
   const Tokenizer tokenizer =
       test_tokenizer({{"eos_token", "<turn>"}, {"pad_token", nullptr}, {"boi_token", "<turn>"}});

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -69,6 +69,43 @@ def _message(message: Any) -> Dict[str, Any]:
 @lru_cache(maxsize=16)
 def _template(source: str, special_tokens_json: str) -> Any:
     return _native.ChatTemplate(source, special_tokens_json)
+
+
+# Stand around control tokens that come from the caller's data, until it is encoded.
+_BEGIN, _END = "\U000f0000", "\U000f0001"
+# Before a token: it is not marked.
+NOT_MARKED = f"(?<!{_BEGIN})"
+
+
+class ControlTokens:
+    """Strings that steer the model, such as <end_of_turn>. In data they are marked, so that they
+    are encoded as plain text and nobody can end a turn by writing so."""
+
+    def __init__(self, tokens: Iterable[str]):
+        longest_first = sorted((re.escape(token) for token in tokens), key=len, reverse=True)
+        self._any = re.compile("|".join(longest_first) or "(?!)")
+        self._marked = re.compile(f"{_BEGIN}({self._any.pattern}){_END}|[{_BEGIN}{_END}]")
+
+    def marked(self, value: Any) -> Any:
+        """The data with marks around each control token in its texts."""
+        if isinstance(value, str):
+            value = value.replace(_BEGIN, "").replace(_END, "")
+            return self._any.sub(f"{_BEGIN}\\g<0>{_END}", value)
+        if isinstance(value, Mapping):
+            return {key: self.marked(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.marked(item) for item in value]
+        return value
+
+    def parts(self, text: str) -> List[Tuple[str, bool]]:
+        """(part, is it a marked token?) of a text with marks. No part is empty."""
+        pieces = self._marked.split(text)
+        return [(piece, i % 2 == 1) for i, piece in enumerate(pieces) if piece]
+
+
+def without_marked(text: str) -> str:
+    """The text without its marked tokens."""
+    return re.sub(f"{_BEGIN}.*?{_END}", "", text)
 
 
 class ChatRenderer:

@@ -209,10 +209,10 @@ class SiglipImageProcessor:
         return _native_processor(json.dumps(config, sort_keys=True))
 
     def fetch_images(self, images: Any) -> Any:
-        """Paths, URLs, base64 and bytes in nested lists as arrays [height, width, 3] uint8."""
+        """Paths, URLs, base64 and bytes in nested lists as arrays [3, height, width] uint8."""
         if isinstance(images, (list, tuple)):
             return [self.fetch_images(image) for image in images]
-        return load_pixels(images) if _is_source(images) else images
+        return _loaded(images) if _is_source(images) else images
 
     def to_dict(self) -> Dict[str, Any]:
         """The parameters, as preprocessor_config.json holds them."""
@@ -275,10 +275,15 @@ def _is_source(value: Any) -> bool:
     return isinstance(value, (str, bytes, bytearray, memoryview, os.PathLike))
 
 
+def _loaded(source: Any) -> np.ndarray:
+    """[3, height, width]: channels first, so that a height of 4 is never taken for channels."""
+    return np.ascontiguousarray(load_pixels(source).transpose(2, 0, 1))
+
+
 def _pictures_of(value: Any) -> List[Any]:
     """The pictures of one item: itself, or those of an array [N, ...]."""
     if _is_source(value):
-        return [load_pixels(value)]
+        return [_loaded(value)]
     if is_pil_image(value):
         return [value]
     if is_torch(value) or isinstance(value, np.ndarray):

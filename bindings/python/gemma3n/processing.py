@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 import numpy as np
 
 from .batch import BatchFeature
-from .chat import ChatRenderer, plain_conversations
+from .chat import NOT_MARKED, ChatRenderer, plain_conversations, without_marked
 from .feature_extraction import Gemma3nAudioFeatureExtractor
 from .image_processing import IMAGE_OPTIONS, SiglipImageProcessor, nested_pictures
 from .media import sounds_of
@@ -168,15 +168,24 @@ class Gemma3nProcessor:
             media.update(self.feature_extractor(sounds, **options["audio_kwargs"]))
 
         with_types = options.pop("return_mm_token_type_ids", True)
-        prompts = [self._expanded(prompt, pictures, sounds) for prompt in text]
+        with_offsets = options.pop("return_text_replacement_offsets", False)
+        expanded = [self._expanded(prompt) for prompt in text]
+        prompts = [prompt for prompt, _ in expanded]
         encoded = self.tokenizer(prompts, **options["text_kwargs"])
         rows = encoded["input_ids"]
         rows = rows.tolist() if hasattr(rows, "tolist") else rows
         self._check_soft_tokens(prompts, rows)
-        data = {**encoded, **media}
+        data = dict(encoded)
+        if with_offsets:
+            data["text_replacement_offsets"] = [offsets for _, offsets in expanded]
+        data.update(media)
         if with_types:
             data["token_type_ids"] = [self._types(row) for row in rows]
-        return BatchFeature(data, tensor_type=options["text_kwargs"].get("return_tensors"))
+        return BatchFeature(
+            data,
+            tensor_type=options["text_kwargs"].get("return_tensors"),
+            skip_tensor_conversion=["text_replacement_offsets"],
+        )
 
     def _merged_options(self, given: Dict[str, Any]) -> Dict[str, Any]:
         """{"text_kwargs": ..., "images_kwargs": ..., "audio_kwargs": ...} of flat and grouped."""
@@ -190,11 +199,8 @@ class Gemma3nProcessor:
                 for key, item in (value or {}).items():
                     if key in given and key in _GROUPS[name]:
                         raise ValueError(f"{key}: given twice, in {name} and as a keyword")
-            elif name == "return_mm_token_type_ids":
+            elif name in ("return_mm_token_type_ids", "return_text_replacement_offsets"):
                 merged[name] = value
-            elif name == "return_text_replacement_offsets":
-                if value:
-                    raise NotImplementedError(f"{name}=True is not supported")
             elif takers:
                 for group in takers:
                     merged[group][name] = value
@@ -202,9 +208,10 @@ class Gemma3nProcessor:
                 logger.warning("Gemma3nProcessor: unknown option %r is ignored", name)
         for group in _GROUPS:
             merged[group].update(given.get(group) or {})
-        types = merged["text_kwargs"].pop("return_mm_token_type_ids", None)
-        if types is not None:
-            merged.setdefault("return_mm_token_type_ids", types)
+        for name in ("return_mm_token_type_ids", "return_text_replacement_offsets"):
+            value = merged["text_kwargs"].pop(name, None)
+            if value is not None:
+                merged.setdefault(name, value)
         for name in ("raw_speech", "device", "load_audio_backend"):
             merged["audio_kwargs"].pop(name, None)
         return merged
@@ -221,7 +228,7 @@ class Gemma3nProcessor:
             (self.image_token, pictures, "images"),
             (self.audio_token, sounds, "sounds"),
         ):
-            count = sum(prompt.count(token) for prompt in text)
+            count = sum(without_marked(prompt).count(token) for prompt in text)
             passed = None if media is None else len(media)
             if count != (passed or 0):
                 raise ValueError(
@@ -229,14 +236,33 @@ class Gemma3nProcessor:
                     f"put one {token} where each of the {name} belongs"
                 )
 
-    def _expanded(
-        self, prompt: str, pictures: Optional[List[Any]], sounds: Optional[List[Any]]
-    ) -> str:
-        """The prompt with the soft tokens of each picture and sound for its placeholder."""
-        whole = {self.image_token: self.full_image_sequence,
-                 self.audio_token: self.full_audio_sequence}
-        pattern = "|".join(re.escape(token) for token in whole)
-        return re.sub(pattern, lambda match: whole[match.group()], prompt)
+    def _expanded(self, prompt: str) -> Tuple[str, List[Dict[str, Any]]]:
+        """The prompt with the soft tokens of each picture and sound for its placeholder, and where
+        they stand now."""
+        kinds = {
+            self.image_token: ("image", self.full_image_sequence),
+            self.audio_token: ("audio", self.full_audio_sequence),
+        }
+        pattern = "|".join(NOT_MARKED + re.escape(token) for token in kinds)
+        offsets: List[Dict[str, Any]] = []
+        parts: List[str] = []
+        last = length = 0
+        for match in re.finditer(pattern, prompt):
+            kind, whole = kinds[match.group()]
+            length += match.start() - last
+            offsets.append(
+                {
+                    "type": kind,
+                    "span": match.span(),
+                    "new_span": (length, length + len(whole)),
+                    "text": match.group(),
+                    "replacement": whole,
+                }
+            )
+            parts += [prompt[last : match.start()], whole]
+            length += len(whole)
+            last = match.end()
+        return "".join([*parts, prompt[last:]]), offsets
 
     def _check_soft_tokens(self, prompts: List[str], rows: List[List[int]]) -> None:
         if len(rows) != len(prompts):
@@ -246,7 +272,8 @@ class Gemma3nProcessor:
             (self.audio_token, self.audio_token_id),
         ):
             for prompt, row in zip(prompts, rows):
-                expected, got = prompt.count(token), list(row).count(token_id)
+                expected = without_marked(prompt).count(token)
+                got = list(row).count(token_id)
                 if expected != got:
                     raise ValueError(
                         f"the prompt needs {expected} {token}, but {got} are left after "
@@ -281,28 +308,34 @@ class Gemma3nProcessor:
         conversation: [{"role": ..., "content": text or items}]. Items are {"type": "text", "text":
         ...}, {"type": "image", "image" | "url" | "path" | "base64": ...}, {"type": "audio",
         "audio" | "url" | "path": ...}. processor_kwargs: options of a call of the processor.
-        Further keywords are variables of the template.
+        Further keywords are variables of the template. sanitize_control_tokens: control tokens in
+        the messages are encoded as plain text.
         Returns a text (list of texts for a list of chats) if not `tokenize`, else ids [B][T] if
         not `return_dict`, else a BatchFeature.
         Raises ValueError for what the template refuses, and as a call does.
         """
         for name, is_on in (
             ("return_assistant_tokens_mask", return_assistant_tokens_mask),
-            ("sanitize_control_tokens", sanitize_control_tokens),
             ("load_audio_from_video", load_audio_from_video),
         ):
             if is_on:
                 raise NotImplementedError(f"apply_chat_template: {name}=True is not supported")
-        renderer = ChatRenderer(self._template(chat_template), self.tokenizer.special_tokens_map)
+        source = self._template(chat_template)
+        renderer = ChatRenderer(source, self.tokenizer.special_tokens_map)
         chats, is_batched = plain_conversations(conversation)
         chats = [[_with_image_items(message) for message in chat] for chat in chats]
+        shown, variables = chats, kwargs
+        if sanitize_control_tokens:
+            control = self.tokenizer.control_tokens(source, tokenize)
+            shown, variables = control.marked(chats), control.marked(kwargs)
+            tools, documents = control.marked(tools), control.marked(documents)
         prompts = renderer.render(
-            chats,
+            shown,
             tools=tools,
             documents=documents,
             add_generation_prompt=add_generation_prompt,
             continue_final_message=continue_final_message,
-            variables=kwargs,
+            variables=variables,
         )
         if not tokenize:
             return prompts if is_batched else prompts[0]
@@ -315,6 +348,8 @@ class Gemma3nProcessor:
                 ", ".join(direct),
             )
             options.update(direct)
+        if sanitize_control_tokens:
+            options["sanitize_control_tokens"] = True
         bos_token = self.tokenizer.bos_token
         if bos_token is not None and prompts[0].startswith(bos_token):
             options["add_special_tokens"] = False

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _native
 from .batch import BatchEncoding, Encoding, Run, Source, tensor_kind
-from .chat import ChatRenderer, plain_conversations
+from .chat import ChatRenderer, ControlTokens, plain_conversations
 from .pretrained import model_dir, read_json, read_text, to_folder, write_text
 from .tensors import is_torch
 
@@ -581,9 +581,6 @@ class GemmaTokenizer:
         return _Limits(padding, truncation, max_length)
 
     def _encode(self, text: Any, text_pair: Any, options: Dict[str, Any]) -> BatchEncoding:
-        for name in ("sanitize_control_tokens", "split_special_tokens"):
-            if options.get(name, name == "split_special_tokens" and self.split_special_tokens):
-                raise NotImplementedError(f"{name}=True is not supported")
         limits = self._limits(
             options.get("padding", False),
             options.get("truncation"),
@@ -602,9 +599,14 @@ class GemmaTokenizer:
         if not samples:
             raise IndexError("text: expected at least one text, got an empty list")
         special = bool(options.get("add_special_tokens", True))
+        if options.get("sanitize_control_tokens"):
+            return self._encode_marked(samples, is_batched, limits, special, options)
+        spelled = _native.SpelledTokens.ALL
+        if options.get("split_special_tokens", self.split_special_tokens):
+            spelled = _native.SpelledTokens.NOT_SPECIAL
         encodings = [
             self._joined(sources, limits, special, options)
-            for sources in self._sources(samples, is_split)
+            for sources in self._sources(samples, is_split, spelled)
         ]
         overflows = bool(options.get("return_overflowing_tokens"))
         sample_of = [i for i, e in enumerate(encodings) for _ in range(1 + len(e.overflowing))]
@@ -622,7 +624,62 @@ class GemmaTokenizer:
             data = {k: v[0] if isinstance(v[0], list) else v for k, v in data.items()}
         return BatchEncoding(data, encodings, tensor_type=kind)
 
-    def _sources(self, samples: List[Tuple[Any, ...]], is_split: bool) -> List[List[Source]]:
+    def _ids(self, texts: List[str], spelled: Any) -> List[List[int]]:
+        try:
+            ids: List[List[int]] = self._native.encode_batch(texts, spelled)
+        except TypeError:
+            raise TypeError(
+                "text: expected Unicode text, got half a surrogate pair; "
+                "text.encode('utf-8', 'replace').decode() replaces it"
+            ) from None
+        return ids
+
+    def _encode_marked(
+        self,
+        samples: List[Tuple[Any, ...]],
+        is_batched: bool,
+        limits: _Limits,
+        special: bool,
+        options: Dict[str, Any],
+    ) -> BatchEncoding:
+        """Texts in which marked control tokens are plain text."""
+        if special and self.num_special_tokens_to_add():
+            raise NotImplementedError(
+                "sanitize_control_tokens=True: expected a template that writes the special tokens "
+                "itself, and add_special_tokens=False"
+            )
+        control = ControlTokens(self.added_tokens_encoder)
+        rows = []
+        for sample in samples:
+            row: List[int] = []
+            for part, is_marked in control.parts(sample[0]):
+                spelled = _native.SpelledTokens.NONE if is_marked else _native.SpelledTokens.ALL
+                ids = self._ids([part], spelled)[0]
+                if is_marked and self.convert_tokens_to_ids(part) in ids:
+                    raise ValueError(
+                        f"sanitize_control_tokens: {part!r} is a token of the vocabulary and "
+                        "cannot be written as plain text"
+                    )
+                row += ids
+            if limits.truncation != "do_not_truncate" and limits.max_length is not None:
+                keeps_end = self.truncation_side == "left"
+                cut = slice(-limits.max_length, None) if keeps_end else slice(limits.max_length)
+                row = row[cut]
+            rows.append(row)
+        kind = tensor_kind(options.get("return_tensors"))
+        return self.pad(
+            {"input_ids": rows if is_batched or kind else rows[0]},
+            padding=limits.padding,
+            max_length=limits.max_length,
+            pad_to_multiple_of=options.get("pad_to_multiple_of"),
+            padding_side=options.get("padding_side"),
+            return_attention_mask=options.get("return_attention_mask"),
+            return_tensors=kind,
+        )
+
+    def _sources(
+        self, samples: List[Tuple[Any, ...]], is_split: bool, spelled: Any
+    ) -> List[List[Source]]:
         """By sample: its one or two texts with their ids."""
         texts: List[str] = []
         for sample in samples:
@@ -632,7 +689,7 @@ class GemmaTokenizer:
                     if not isinstance(word, str):
                         raise TypeError(f"text: expected strings, got {type(word).__name__}")
                 texts += words
-        encoded = iter(self._native.encode_batch(texts))
+        encoded = iter(self._ids(texts, spelled))
         sources = []
         for sample in samples:
             row = []
@@ -873,6 +930,16 @@ class GemmaTokenizer:
             )
         return own
 
+    def control_tokens(self, chat_template: str, tokenize: bool = True) -> ControlTokens:
+        """What steers the model: special tokens, and added ones that the template writes."""
+        if not tokenize:
+            raise ValueError("sanitize_control_tokens=True: expected tokenize=True")
+        return ControlTokens(
+            token.content
+            for token in self._native.added_tokens
+            if token.special or (token.content in chat_template and not token.content.isspace())
+        )
+
     def apply_chat_template(
         self,
         conversation: Any,
@@ -895,18 +962,21 @@ class GemmaTokenizer:
         """A chat, or a list of chats, as prompts.
 
         conversation: [{"role": ..., "content": ...}], or a list of those. Further keywords are
-        variables of the template.
+        variables of the template. sanitize_control_tokens: control tokens in the messages are
+        encoded as plain text.
         Returns a text if not `tokenize`, ids if not `return_dict`, else a BatchEncoding.
         Raises ValueError for what the template refuses.
         """
-        for name, is_on in (
-            ("sanitize_control_tokens", sanitize_control_tokens),
-            ("return_assistant_tokens_mask", return_assistant_tokens_mask),
-        ):
-            if is_on:
-                raise NotImplementedError(f"apply_chat_template: {name}=True is not supported")
+        if return_assistant_tokens_mask:
+            raise NotImplementedError(
+                "apply_chat_template: return_assistant_tokens_mask=True is not supported"
+            )
         source = self.get_chat_template(chat_template, tools)
         conversations, is_batched = plain_conversations(conversation)
+        if sanitize_control_tokens:
+            control = self.control_tokens(source, tokenize)
+            conversations = control.marked(conversations)
+            tools, documents, kwargs = (control.marked(v) for v in (tools, documents, kwargs))
         renderer = ChatRenderer(source, self.special_tokens_map)
         prompts = renderer.render(
             conversations,
@@ -926,6 +996,7 @@ class GemmaTokenizer:
             max_length=max_length,
             add_special_tokens=False,
             return_tensors=return_tensors,
+            sanitize_control_tokens=sanitize_control_tokens,
             **(tokenizer_kwargs or {}),
         )
         return encoded if return_dict else encoded["input_ids"]

@@ -25,10 +25,11 @@ Ids to_vector(std::span<const TokenId> ids) { return {ids.begin(), ids.end()}; }
 
 std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
-std::vector<Ids> encode_batch(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
+std::vector<Ids> encode_batch(const Tokenizer& tokenizer, const std::vector<std::string>& texts,
+                              SpelledTokens spelled) {
   const nb::gil_scoped_release release;
   std::vector<Ids> batch;
-  for (const std::string& text : texts) batch.push_back(tokenizer.encode(text, false));
+  for (const std::string& text : texts) batch.push_back(tokenizer.encode(text, false, spelled));
   return batch;
 }
 
@@ -55,6 +56,11 @@ void bind_encoding(nb::module_& m) {
       .def_ro("normalized", &AddedToken::normalized)
       .def_ro("special", &AddedToken::special);
 
+  nb::enum_<SpelledTokens>(m, "SpelledTokens")
+      .value("ALL", SpelledTokens::kAll)
+      .value("NOT_SPECIAL", SpelledTokens::kNotSpecial)
+      .value("NONE", SpelledTokens::kNone);
+
   nb::class_<Tokenizer>(m, "Tokenizer")
       .def_static(
           "from_pretrained",
@@ -72,7 +78,7 @@ void bind_encoding(nb::module_& m) {
           },
           "tokenizer_json"_a, "tokenizer_config"_a = "")
       // Without the prefix and suffix; the Python layer adds them after truncation.
-      .def("encode_batch", &encode_batch, "texts"_a)
+      .def("encode_batch", &encode_batch, "texts"_a, "spelled"_a = SpelledTokens::kAll)
       .def("decode", &decode, "ids"_a, "skip_special_tokens"_a = false)
       .def("token_to_id", &Tokenizer::token_to_id, "token"_a)
       .def("id_to_token", &Tokenizer::id_to_token, "id"_a)

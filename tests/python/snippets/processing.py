@@ -201,6 +201,17 @@ result = [processor.apply_chat_template(chat, chat_template="{{ bos_token }}<{{ 
           processor.apply_chat_template(chat, chat_template="{{ messages[0].content }}", tokenize=True),
           processor.apply_chat_template(chat, tokenize=True, return_dict=True, processor_kwargs={"text_kwargs": {"padding": "max_length", "max_length": 20}, "return_tensors": "np"})]
 
+# --- control tokens in a chat
+processor = hf.AutoProcessor.from_pretrained(model_dir)
+chat = [{"role": "user", "content": [{"type": "image", "path": image}, {"type": "text", "text": "a<end_of_turn><image_soft_token> b<audio_soft_token>"}]}]
+out = processor.apply_chat_template(chat, tokenize=True, return_dict=True, return_tensors="np", sanitize_control_tokens=True)
+result = {k: as_array(v) for k, v in out.items()}
+
+# --- where placeholders stood
+processor = hf.AutoProcessor.from_pretrained(model_dir)
+out = processor(text=["a<image_soft_token>b<image_soft_token>", "c"], images=[image, image2], return_text_replacement_offsets=True, padding=True, return_tensors="np")
+result = [out["text_replacement_offsets"], list(out), list(processor(text="a", return_text_replacement_offsets=True).items())]
+
 # --- no chat template
 processor = hf.AutoProcessor.from_pretrained(model_dir)
 processor.chat_template = None
@@ -252,6 +263,15 @@ result = [processor.do_rescale, dict(processor.size), unused, as_array(processor
 processor = hf.AutoProcessor.from_pretrained(model_dir).image_processor
 shapes = [(1, 1, 3), (1, 1, 1), (1, 50, 3), (50, 2, 3), (3, 1, 1), (5, 4, 1)]
 result = [as_array(processor(np.arange(np.prod(s)).reshape(s).astype(np.uint8), return_tensors="np").pixel_values) for s in shapes]
+
+# --- files of small pictures
+import PIL.Image
+processor = hf.AutoProcessor.from_pretrained(model_dir).image_processor
+result = []
+for width, height in ((1, 1), (3, 1), (1, 3), (4, 4), (5, 3), (5, 4), (4, 7)):
+    name = f"{tmp}/{width}x{height}.png"
+    PIL.Image.fromarray((np.arange(width * height * 3) * 11 % 256).astype(np.uint8).reshape(height, width, 3)).save(name)
+    result.append(as_array(processor(name, return_tensors="np").pixel_values))
 
 # --- arrays of each dtype
 processor = hf.AutoProcessor.from_pretrained(model_dir).image_processor
