@@ -20,6 +20,7 @@ MAY_USE = {
     "processors": {"base", "tensor", "tokenizer", "media"},
     "model": {"base", "tensor", "ops", "checkpoint"},
     "generation": {"base", "tensor", "ops", "checkpoint", "tokenizer", "processors", "model"},
+    "pipeline": {"base", "tokenizer", "processors", "model", "generation"},
 }
 MODEL_PARTS = {"text", "vision", "audio"}  # model/text, ... do not include each other
 STANDARD_HEADER = re.compile(r"^[a-z_]+$")

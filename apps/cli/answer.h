@@ -2,34 +2,38 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "gemma3n/generation.h"
 #include "interrupt.h"
-#include "loading.h"
 #include "output.h"
+#include "progress.h"
 
 namespace gemma3n::cli {
 
-struct AnswerRequest {
-  const LoadedModel& model;
-  const Tokenizer& tokenizer;
-  std::vector<TokenId> prompt;
-  MediaInputs media = {};  // of the whole prompt
-  GenerationConfig config;
-  std::shared_ptr<Cache> past_key_values = {};  // null = none
-  std::function<void()> on_prompt_read = {};    // before the first new token; null = nothing
-  std::string progress_prefix = {};             // "part 2 of 5: "
+struct AnswerDisplayOptions {
+  Output* out = nullptr;  // takes the text as it comes; null = nothing is shown. One sequence only
+  bool has_images = false;                    // "looking" rather than "listening"
+  std::function<void()> on_prompt_read = {};  // before the first new token; null = nothing
+  std::string progress_prefix = {};           // "part 2 of 5: "
   InterruptScope::Second second_interrupt = InterruptScope::Second::kEndsTheProgram;
 };
 
-// Generates, with progress while media are encoded and the prompt is read. Ctrl-C ends it early:
-// kCancelled.
-//   out: takes the text as it comes, without a final line feed; null = nothing is shown. Only for
-//        one returned sequence.
-// Throws: as generate(), and as Output::write.
-GenerateOutput make_answer(const AnswerRequest& request, Output* out);
+// Progress while media are encoded and the prompt is read, then the text, without a final line
+// feed. Ctrl-C ends the answer early: kCancelled.
+class AnswerDisplay {
+ public:
+  explicit AnswerDisplay(AnswerDisplayOptions options);
+
+  // For one call of generate() or Chat::reply, which the display must outlive. Its callbacks throw
+  // what Output::write throws.
+  GenerateOptions generate_options();
+
+ private:
+  AnswerDisplayOptions options_;
+  InterruptScope interrupt_;
+  Progress encoding_, reading_;
+  bool is_first_ = true;
+};
 
 }  // namespace gemma3n::cli

@@ -1,10 +1,11 @@
 // gemma3n chat MODEL: a conversation, line by line.
+#include <algorithm>
 #include <memory>
 #include <string_view>
 #include <utility>
 
+#include "answer.h"
 #include "commands.h"
-#include "conversation.h"
 #include "generation_options.h"
 #include "input.h"
 #include "line_reader.h"
@@ -46,13 +47,13 @@ void print_notes(std::string_view lines) {
   }
 }
 
-void change_system(Conversation& conversation, const std::string& text) {
+void change_system(Chat& chat, const std::string& text) {
   if (text.empty()) {
-    const auto& system = conversation.system();
+    const auto& system = chat.system();
     print_note(system.empty() ? "there is no system message" : system);
     return;
   }
-  conversation.set_system(text == "\"\"" ? "" : text);
+  chat.set_system(text == "\"\"" ? "" : text);
   print_note("the system message is set; the conversation starts again");
 }
 
@@ -114,7 +115,7 @@ void add_medium(const std::string& command, const std::string& source, bool is_i
 }
 
 // Returns false to leave.
-bool run_chat_command(const std::string& line, bool is_interactive, Conversation& conversation,
+bool run_chat_command(const std::string& line, bool is_interactive, Chat& chat,
                       PendingMedia& pending) {
   const auto space = line.find(' ');
   const auto name = line.substr(0, space);
@@ -123,11 +124,11 @@ bool run_chat_command(const std::string& line, bool is_interactive, Conversation
   if (name == "/image" || name == "/audio") {
     add_medium(name, rest, is_interactive, pending);
   } else if (name == "/reset") {
-    conversation.reset();
+    chat.reset();
     pending.clear();
     print_note("the conversation starts again");
   } else if (name == "/system") {
-    change_system(conversation, rest);
+    change_system(chat, rest);
   } else if (name == "/help") {
     print_notes(kChatHelp);
   } else {
@@ -136,11 +137,19 @@ bool run_chat_command(const std::string& line, bool is_interactive, Conversation
   return true;
 }
 
+FinishReason answer(Chat& chat, std::vector<Part> message, Output& out) {
+  const bool has_images =
+      std::ranges::any_of(message, [](const Part& part) { return !!part.image; });
+  AnswerDisplay display({.out = &out,
+                         .has_images = has_images,
+                         .second_interrupt = InterruptScope::Second::kIsIgnored});
+  return chat.reply(std::move(message), display.generate_options()).finish_reason;
+}
+
 // A refused message ends the answer, not the conversation; a script must not go on unaware.
-void reply(Conversation& conversation, std::vector<Part> message, bool is_interactive,
-           Output& out) {
+void reply(Chat& chat, std::vector<Part> message, bool is_interactive, Output& out) {
   try {
-    const auto reason = conversation.reply(std::move(message), out);
+    const auto reason = answer(chat, std::move(message), out);
     out.write("\n");
     out.flush();
     if (!is_interactive) return;
@@ -155,7 +164,7 @@ void reply(Conversation& conversation, std::vector<Part> message, bool is_intera
   }
 }
 
-void converse(Conversation& conversation, PendingMedia& pending, LineReader& lines, Output& out) {
+void converse(Chat& chat, PendingMedia& pending, LineReader& lines, Output& out) {
   while (true) {
     const Line line = lines.read();
     if (line.kind == Line::Kind::kEnd) {
@@ -171,10 +180,10 @@ void converse(Conversation& conversation, PendingMedia& pending, LineReader& lin
     if (message.starts_with("//")) {
       message.erase(0, 1);
     } else if (message.starts_with('/')) {
-      if (!run_chat_command(message, lines.is_interactive(), conversation, pending)) return;
+      if (!run_chat_command(message, lines.is_interactive(), chat, pending)) return;
       continue;
     }
-    reply(conversation, pending.take_with(message), lines.is_interactive(), out);
+    reply(chat, pending.take_with(message), lines.is_interactive(), out);
   }
 }
 
@@ -188,13 +197,13 @@ int run(const Arguments& arguments, Output& out) {
   const auto model = load_model(arguments.model, thread_count(arguments.threads));
 
   PendingMedia pending(arguments.media, sample_rate_hz(processor));
-  Conversation conversation(model, processor, config);
-  if (arguments.system) conversation.set_system(*arguments.system);
+  Chat chat(model, processor, config);
+  if (arguments.system) chat.set_system(*arguments.system);
   LineReader lines("> ", arguments.no_history ? std::filesystem::path() : history_path());
   if (lines.is_interactive()) {
     print_note("Ctrl-C ends an answer, Ctrl-D or /exit leaves, /help lists the commands");
   }
-  converse(conversation, pending, lines, out);
+  converse(chat, pending, lines, out);
   return 0;
 }
 

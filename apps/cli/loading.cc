@@ -33,23 +33,9 @@ int thread_count(std::int64_t given) {
 
 int thread_count(std::optional<std::int64_t> given) { return given ? thread_count(*given) : 0; }
 
-GenerateOutput LoadedModel::generate(const std::vector<TokenId>& prompt, const MediaInputs& media,
-                                     const GenerationConfig& config, const Tokenizer& tokenizer,
-                                     const GenerateOptions& options) const {
-  if (whole_) return gemma3n::generate(*whole_, {prompt}, media, config, &tokenizer, options);
-  if (media) {
-    fail(ErrorCode::kUnsupported, "this checkpoint is a text model: it has no towers for pictures ",
-         "and sounds; use one of Gemma3nForConditionalGeneration");
-  }
-  return gemma3n::generate(text_, {prompt}, config, &tokenizer, options);
-}
-
-LoadedModel load_model(const std::filesystem::path& model_dir, int threads) {
-  if (inspect_checkpoint(model_dir).has_towers) {
-    return LoadedModel(load_whole_model(model_dir, threads));
-  }
+AnyModel load_model(const std::filesystem::path& model_dir, int threads) {
   Progress progress("loading");
-  return LoadedModel(ForCausalLM::from_pretrained(model_dir, load_options(progress, threads)));
+  return AnyModel::from_pretrained(model_dir, load_options(progress, threads));
 }
 
 ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads) {

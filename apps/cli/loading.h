@@ -4,10 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <utility>
-#include <vector>
 
-#include "gemma3n/generation.h"
+#include "gemma3n/pipeline.h"
 #include "options.h"
 
 namespace gemma3n::cli {
@@ -19,27 +17,9 @@ void declare_threads(Options& options, std::optional<std::int64_t>& slot);
 int thread_count(std::optional<std::int64_t> given);
 int thread_count(std::int64_t given);
 
-// A checkpoint's model, with its towers if it has them.
-class LoadedModel {
- public:
-  explicit LoadedModel(ForCausalLM model) : text_(std::move(model)) {}
-  explicit LoadedModel(const ForConditionalGeneration& model)
-      : text_(model.language_model()), whole_(model) {}
-
-  const ForCausalLM& text() const { return text_; }
-  // Throws: kUnsupported if there are media and no towers for them; as generate().
-  GenerateOutput generate(const std::vector<TokenId>& prompt, const MediaInputs& media,
-                          const GenerationConfig& config, const Tokenizer& tokenizer,
-                          const GenerateOptions& options) const;
-
- private:
-  ForCausalLM text_;
-  std::optional<ForConditionalGeneration> whole_;
-};
-
 // Shows progress while it loads, and warnings, on standard error.
 // Throws: as ForConditionalGeneration::from_pretrained.
-LoadedModel load_model(const std::filesystem::path& model_dir, int threads);
+AnyModel load_model(const std::filesystem::path& model_dir, int threads);
 ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads);
 
 // Random weights of this shape.

@@ -172,6 +172,14 @@ void finish_text(const GenerateOutput& output, Output& out) {
   }
 }
 
+GenerateOutput make_answer(const AnyModel& model, const Processor& processor,
+                           const ProcessorOutput& inputs, const GenerationConfig& config,
+                           AnswerDisplayOptions options) {
+  AnswerDisplay display(std::move(options));
+  return model.generate(inputs.input_ids, inputs.media, config, &processor.tokenizer(),
+                        display.generate_options());
+}
+
 int run(const Arguments& arguments, Output& out) {
   const auto start = Clock::now();
   if (arguments.raw && arguments.system) {
@@ -182,21 +190,18 @@ int run(const Arguments& arguments, Output& out) {
   const auto config =
       generation_config(arguments.generation, GenerationConfig::from_pretrained(arguments.model),
                         processor.tokenizer());
-  auto inputs = process(arguments, processor,
-                        load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
+  const auto inputs = process(arguments, processor,
+                              load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
 
   const auto model = load_model(arguments.model, thread_count(arguments.threads));
   Timings timings = {.load_seconds = seconds_since(start)};
 
   const bool streams = !arguments.json && config.num_return_sequences == 1;
-  const AnswerRequest request = {
-      .model = model,
-      .tokenizer = processor.tokenizer(),
-      .prompt = std::move(inputs.input_ids.front()),
-      .media = std::move(inputs.media),
-      .config = config,
-      .on_prompt_read = [&] { timings.first_token_seconds = seconds_since(start); }};
-  const auto output = make_answer(request, streams ? &out : nullptr);
+  const auto output =
+      make_answer(model, processor, inputs, config,
+                  {.out = streams ? &out : nullptr,
+                   .has_images = !!inputs.media.pixel_values,
+                   .on_prompt_read = [&] { timings.first_token_seconds = seconds_since(start); }});
 
   if (arguments.json) {
     out.write(json_report(arguments, config, model.text().threads(), output, timings));

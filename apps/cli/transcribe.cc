@@ -122,14 +122,11 @@ class Transcriber {
     Message message = {"user", {}};
     message.parts.push_back(audio_part(std::move(clip)));
     message.parts.push_back(text_part(arguments_.prompt.value_or(kDefaultPrompt)));
-    auto inputs = processor_.apply_chat_template({message}, {.add_generation_prompt = true});
-    const AnswerRequest request = {.model = model_,
-                                   .tokenizer = processor_.tokenizer(),
-                                   .prompt = std::move(inputs.input_ids.front()),
-                                   .media = std::move(inputs.media),
-                                   .config = config_,
-                                   .progress_prefix = progress};
-    auto output = make_answer(request, format_ == Format::kText ? &out_ : nullptr);
+    const auto inputs = processor_.apply_chat_template({message}, {.add_generation_prompt = true});
+    AnswerDisplay display(
+        {.out = format_ == Format::kText ? &out_ : nullptr, .progress_prefix = progress});
+    const auto output = model_.generate(inputs.input_ids, inputs.media, config_,
+                                        &processor_.tokenizer(), display.generate_options());
     totals_.encode_seconds += output.encode_seconds;
     totals_.prefill_seconds += output.prefill_seconds;
     totals_.decode_seconds += output.decode_seconds;
@@ -195,7 +192,7 @@ class Transcriber {
   const Clock::time_point start_;
   const Processor processor_;
   const GenerationConfig config_;
-  const LoadedModel model_;
+  const AnyModel model_;
   std::vector<Transcript> transcripts_;
   Totals totals_;
   bool is_interrupted_ = false;

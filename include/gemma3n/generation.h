@@ -44,6 +44,10 @@ struct GenerationConfig {
   // generation_config.json if there is one, else the defaults with the token ids of config.json.
   // Throws: kNotFound if both files are missing; as from_json, naming the file.
   static GenerationConfig from_pretrained(const std::filesystem::path& model_dir);
+  // The same with other defaults for what the file does not say; their token ids do not count
+  // where config.json is read.
+  static GenerationConfig from_pretrained(const std::filesystem::path& model_dir,
+                                          const GenerationConfig& defaults);
   // Keys this library does not know are ignored, null is the default. `seed` is no key of the file.
   // Throws: kCorruptData (not JSON, a key twice), kInvalidArgument (a value), kUnsupported for an
   // option of transformers that would change the output here (num_beams > 1, penalty_alpha,
@@ -69,30 +73,35 @@ struct GenerationStep {
 struct GenerateOptions {
   // Called for each new token, on the calling thread: step by step, and in each step sequence by
   // sequence. Return false to cancel everything.
-  std::function<bool(const GenerationStep&)> on_token;
+  std::function<bool(const GenerationStep&)> on_token = {};
+  // Called with each piece of a sequence's text that is not empty, after on_token and with what is
+  // left at the end; all pieces together are GenerateOutput::text. Needs a tokenizer. Return false
+  // to cancel everything and hear no more.
+  std::function<bool(std::size_t sequence, std::string_view text)> on_text = {};
   // Called during prefill with the share of the prompts done, 0 to 1. Return false to cancel.
   // Prompts are then read in chunks of 256 tokens unless prefill_chunk_size says otherwise.
-  std::function<bool(double)> on_prefill;
+  std::function<bool(double)> on_prefill = {};
   // Called while pictures and sounds are encoded, with the share done, 0 to 1. Return false to
   // cancel.
-  std::function<bool(double)> on_encode;
+  std::function<bool(double)> on_encode = {};
   // Called with all ids so far and the logits [V]; may change the logits. Runs after the built-in
   // processors, before temperature, as in transformers.
-  std::vector<std::function<void(std::span<const TokenId>, std::span<float>)>> logits_processors;
+  std::vector<std::function<void(std::span<const TokenId>, std::span<float>)>> logits_processors =
+      {};
   // The same once a step for all sequences together, after those above: `sequences` are all ids so
   // far, scores: [B * num_return_sequences, V]. Rows of finished sequences are 0 and without
   // effect.
   std::function<void(std::span<const std::vector<TokenId>> sequences, Tensor& scores)>
-      batch_logits_processor;
+      batch_logits_processor = {};
   // Called once a step with all ids so far, the new ones included, and with the scores of all steps
   // if output_scores. Sets stop[i] to end sequence i; it is false for all at first.
   std::function<void(std::span<const std::vector<TokenId>> sequences,
                      std::span<const Tensor> scores, std::vector<bool>& stop)>
-      stopping_criteria;
+      stopping_criteria = {};
   // Continue this cache: sequence i holds a prefix of prompts[i] (the caller vouches for the ids),
   // at most all but its last token. Extended in place, also by a call that fails; see
   // GenerateOutput::past_key_values.
-  std::shared_ptr<Cache> past_key_values;
+  std::shared_ptr<Cache> past_key_values = {};
 };
 
 // Rows: the sequences of the first prompt, then those of the second, ...

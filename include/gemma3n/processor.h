@@ -184,8 +184,8 @@ struct ProcessorInputs {
 };
 
 struct ProcessorOptions {
-  bool add_special_tokens = true;          // <bos> in front
-  std::optional<std::int64_t> max_length;  // tokens; longer prompts lose their end
+  bool add_special_tokens = true;               // <bos> in front
+  std::optional<std::int64_t> max_length = {};  // tokens; longer prompts lose their end
   ImageOptions image_options = {};
   AudioFeatureOptions audio_options = {};
 };

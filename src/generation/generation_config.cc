@@ -268,7 +268,7 @@ void check_cache(const std::string& name) {
 // ---- config.json, for checkpoints without generation_config.json
 
 // Ref: HF GenerationConfig.from_model_config: the top level first, then the text model's.
-GenerationConfig from_model_config(std::string_view text) {
+GenerationConfig from_model_config(std::string_view text, GenerationConfig config) {
   const Json::Object object = parse_json_object(text);
   const Json* nested = find(object, "text_config");
   const auto* text_config = nested ? get_if<Json::Object>(*nested) : nullptr;
@@ -278,7 +278,6 @@ GenerationConfig from_model_config(std::string_view text) {
     return value && !is_null(*value) ? value : nullptr;
   };
 
-  GenerationConfig config;
   const TextConfig defaults;
   config.eos_token_id.assign(defaults.eos_token_id.begin(), defaults.eos_token_id.end());
   if (defaults.pad_token_id) config.pad_token_id = static_cast<TokenId>(*defaults.pad_token_id);
@@ -291,12 +290,9 @@ GenerationConfig from_model_config(std::string_view text) {
   return config;
 }
 
-}  // namespace
-
-GenerationConfig GenerationConfig::from_json(std::string_view json) {
+GenerationConfig from_file(std::string_view json, GenerationConfig config) {
   const Json::Object object = parse_json_object(json);
   refuse_unsupported_options(object);
-  GenerationConfig config;
   for_each_field(config, [&](std::string_view key, auto& field) {
     const Json* value = find(object, key);
     if (value && !is_null(*value)) read_field(key, *value, field);
@@ -305,12 +301,21 @@ GenerationConfig GenerationConfig::from_json(std::string_view json) {
   return config;
 }
 
+}  // namespace
+
+GenerationConfig GenerationConfig::from_json(std::string_view json) { return from_file(json, {}); }
+
 GenerationConfig GenerationConfig::from_pretrained(const std::filesystem::path& model_dir) {
+  return from_pretrained(model_dir, {});
+}
+
+GenerationConfig GenerationConfig::from_pretrained(const std::filesystem::path& model_dir,
+                                                   const GenerationConfig& defaults) {
   const bool has_own_file = std::filesystem::exists(model_dir / "generation_config.json");
   const char* name = has_own_file ? "generation_config.json" : "config.json";
   const std::string text = read_text_file(model_dir / name, kMaxFileBytes);
   try {
-    return has_own_file ? from_json(text) : from_model_config(text);
+    return has_own_file ? from_file(text, defaults) : from_model_config(text, defaults);
   } catch (const Error& error) {
     fail(error.code(), name, ": ", error.what());
   }

@@ -201,6 +201,21 @@ TEST_F(GenerationConfigFiles, FallBackToTheTokensOfConfigJson) {
   EXPECT_FALSE(config.do_sample);
 }
 
+TEST_F(GenerationConfigFiles, LeaveTheCallersDefaultsWhereTheySayNothing) {
+  GenerationConfig defaults;
+  defaults.do_sample = true;
+  defaults.temperature = 0.7;
+  write("generation_config.json", R"({"do_sample": false, "temperature": null})");
+  auto config = GenerationConfig::from_pretrained(dir_, defaults);
+  EXPECT_FALSE(config.do_sample);
+  EXPECT_EQ(config.temperature, 0.7);
+  std::filesystem::remove(dir_ / "generation_config.json");
+  write("config.json", R"({"eos_token_id": 7})");
+  config = GenerationConfig::from_pretrained(dir_, defaults);
+  EXPECT_TRUE(config.do_sample);
+  EXPECT_EQ(config.eos_token_id, std::vector<TokenId>{7});
+}
+
 TEST_F(GenerationConfigFiles, AreNamedInErrors) {
   EXPECT_EQ(failure_of([&] { GenerationConfig::from_pretrained(dir_); }).code,
             ErrorCode::kNotFound);

@@ -56,6 +56,7 @@ class Generation {
   void apply(LogitsProcessors& processors, std::size_t i, std::span<float> scores);
   void deliver_tokens();
   void apply_stopping_criteria();
+  void add_text(std::size_t i, std::string_view text);
   void cancel_unfinished();
   void append_chosen_tokens();
   std::optional<FinishReason> reason_to_finish(std::size_t i) const;
@@ -81,6 +82,7 @@ class Generation {
   std::vector<SequenceTokens> batch_;  // of the pass at hand
   GenerateOutput out_;
   bool cancelled_ = false;
+  bool text_refused_ = false;  // by on_text
 };
 
 Generation::Generation(const LanguageModel& model, const std::vector<std::vector<TokenId>>& prompts,
@@ -246,10 +248,10 @@ void Generation::deliver_tokens() {
     if (sequence.stream) text = sequence.stream->push(token);
     sequence.finish_reason = reason_to_finish(i);
     if (sequence.stream && sequence.finish_reason) text += sequence.stream->finish();
-    sequence.text += text;
     if (!cancelled_ && options_.on_token) {
       cancelled_ = !options_.on_token({.sequence = i, .token = token, .text = text});
     }
+    add_text(i, text);
   }
   if (!cancelled_ && options_.stopping_criteria) apply_stopping_criteria();
 }
@@ -265,8 +267,15 @@ void Generation::apply_stopping_criteria() {
     Sequence& sequence = sequences_[i];
     if (!stop[i] || sequence.finish_reason) continue;
     sequence.finish_reason = FinishReason::kStoppingCriteria;
-    if (sequence.stream) sequence.text += sequence.stream->finish();
+    if (sequence.stream) add_text(i, sequence.stream->finish());
   }
+}
+
+void Generation::add_text(std::size_t i, std::string_view text) {
+  sequences_[i].text += text;
+  if (text.empty() || !options_.on_text || text_refused_) return;
+  text_refused_ = !options_.on_text(i, text);
+  if (text_refused_) cancelled_ = true;
 }
 
 std::optional<FinishReason> Generation::reason_to_finish(std::size_t i) const {
@@ -289,7 +298,7 @@ void Generation::append_chosen_tokens() {
 void Generation::cancel_unfinished() {
   for (const std::size_t i : active_) {
     sequences_[i].finish_reason = FinishReason::kCancelled;
-    if (sequences_[i].stream) sequences_[i].text += sequences_[i].stream->finish();
+    if (sequences_[i].stream) add_text(i, sequences_[i].stream->finish());
   }
 }
 

@@ -206,5 +206,51 @@ TEST(GenerationText, IsCompleteAfterACancellation) {
   EXPECT_EQ(out.finish_reasons, std::vector{FinishReason::kCancelled});
 }
 
+// Two sequences that say "x", "st", "st", ...; "st" waits for "stop".
+GenerateOutput say_to(const GenerateOptions& options) {
+  ScriptedModel model{400, [](std::span<const TokenId> ids, std::span<float> logits) {
+                        logits[static_cast<std::size_t>(word(ids.size() < 2 ? "x" : "st"))] = 1.0f;
+                      }};
+  GenerationConfig config;
+  config.stop_strings = {"stop"};
+  config.max_new_tokens = 4;
+  return run_generation(model.language_model(2), {{kBos}, {kEos}}, config, &tokenizer(), options);
+}
+
+TEST(OnText, HearsThePiecesThatMakeUpTheText) {
+  Strings heard(2);
+  GenerateOptions options;
+  options.on_text = [&](std::size_t sequence, std::string_view text) {
+    EXPECT_FALSE(text.empty());
+    heard[sequence] += text;
+    return true;
+  };
+  EXPECT_EQ(say_to(options).text, (Strings{"xststst", "xststst"}));
+  EXPECT_EQ(heard, (Strings{"xststst", "xststst"}));
+}
+
+TEST(OnText, HearsWhatWasHeldBackAfterACancellation) {
+  Strings heard(2);
+  GenerateOptions options;
+  int calls = 0;
+  options.on_token = [&](const GenerationStep&) { return ++calls < 4; };  // in the second step
+  options.on_text = [&](std::size_t sequence, std::string_view text) {
+    heard[sequence] += text;
+    return true;
+  };
+  EXPECT_EQ(say_to(options).text, (Strings{"xst", "xst"}));
+  EXPECT_EQ(heard, (Strings{"xst", "xst"}));
+}
+
+TEST(OnText, CancelsAndIsNotCalledAgain) {
+  int calls = 0;
+  GenerateOptions options;
+  options.on_text = [&](std::size_t, std::string_view) { return ++calls < 3; };
+  const auto out = say_to(options);
+  EXPECT_EQ(calls, 3);
+  EXPECT_EQ(out.finish_reasons, std::vector(2, FinishReason::kCancelled));
+  EXPECT_EQ(out.new_tokens[0].size(), out.new_tokens[1].size());
+}
+
 }  // namespace
 }  // namespace gemma3n

@@ -22,4 +22,8 @@ run(${WORK_DIR}/build/consumer ${MODEL_DIR})
 if(NOT output MATCHES "generated 5 tokens")
   message(FATAL_ERROR "unexpected output: ${output}")
 endif()
+run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${EXAMPLES_DIR} -B ${WORK_DIR}/examples
+    -DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_BUILD_TYPE=${CONFIG})
+run(${CMAKE_COMMAND} --build ${WORK_DIR}/examples)
+run(${WORK_DIR}/examples/text ${MODEL_DIR} hello)
 run(${WORK_DIR}/prefix/bin/gemma3n --version)

@@ -48,7 +48,11 @@ from gemma3n.generation import (
     StoppingCriteriaList as StoppingCriteriaList,
     set_seed as set_seed,
 )
-from gemma3n.generation_config import GenerationConfig as GenerationConfig
+from gemma3n.generation_config import (
+    CompileConfig as CompileConfig,
+    GenerationConfig as GenerationConfig,
+    WatermarkingConfig as WatermarkingConfig,
+)
 from gemma3n.image_processing import SiglipImageProcessor as SiglipImageProcessor
 from gemma3n.media import load_audio as load_audio, load_image as load_image
 from gemma3n.modeling import (
@@ -60,6 +64,13 @@ from gemma3n.modeling import (
     PreTrainedModel as PreTrainedModel,
 )
 from gemma3n.outputs import ModelOutput as ModelOutput
+from gemma3n.pipelines import (
+    AnyToAnyPipeline as AnyToAnyPipeline,
+    ImageTextToTextPipeline as ImageTextToTextPipeline,
+    Pipeline as Pipeline,
+    TextGenerationPipeline as TextGenerationPipeline,
+    pipeline as pipeline,
+)
 from gemma3n.processing import Gemma3nProcessor as Gemma3nProcessor
 from gemma3n.streamers import TextIteratorStreamer as TextIteratorStreamer, TextStreamer as TextStreamer
 from gemma3n.tensors import (

@@ -52,6 +52,8 @@ def _config_class(model_type: Any) -> Any:
 
 
 class AutoTokenizer(_Auto):
+    """from_pretrained: the GemmaTokenizer of a checkpoint."""
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *inputs: Any, **kwargs: Any) -> GemmaTokenizer:
         for name in ("use_fast", "trust_remote_code", "tokenizer_type"):
@@ -60,6 +62,8 @@ class AutoTokenizer(_Auto):
 
 
 class AutoProcessor(_Auto):
+    """from_pretrained: what prepares the inputs of a checkpoint's model."""
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         """A Gemma3nProcessor; the tokenizer alone for a checkpoint of the text model."""
@@ -72,6 +76,8 @@ class AutoProcessor(_Auto):
 
 
 class AutoImageProcessor(_Auto):
+    """from_pretrained: the SiglipImageProcessor of a checkpoint."""
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         kwargs.pop("trust_remote_code", None)
@@ -80,6 +86,8 @@ class AutoImageProcessor(_Auto):
 
 
 class AutoFeatureExtractor(_Auto):
+    """from_pretrained: the Gemma3nAudioFeatureExtractor of a checkpoint."""
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         kwargs.pop("trust_remote_code", None)
@@ -114,16 +122,24 @@ class _AutoModel(_Auto):
 
 
 class AutoModel(_AutoModel):
+    """from_pretrained: the model without a head."""
+
     _classes = {"gemma3n": Gemma3nModel, "gemma3n_text": Gemma3nTextModel}
 
 
 class AutoModelForCausalLM(_AutoModel):
+    """from_pretrained: a model that continues text."""
+
     _classes = {"gemma3n": Gemma3nForConditionalGeneration, "gemma3n_text": Gemma3nForCausalLM}
 
 
 class AutoModelForImageTextToText(_AutoModel):
+    """from_pretrained: a model that takes text, pictures and sounds."""
+
     _classes = {"gemma3n": Gemma3nForConditionalGeneration}
 
 
 class AutoModelForMultimodalLM(_AutoModel):
+    """from_pretrained: a model that takes text, pictures and sounds."""
+
     _classes = {"gemma3n": Gemma3nForConditionalGeneration}

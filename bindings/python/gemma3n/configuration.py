@@ -14,7 +14,7 @@ import os
 import typing
 import warnings
 from collections.abc import Iterator
-from typing import Any, ClassVar, Optional, TypeVar, Union
+from typing import Any, ClassVar, Literal, Optional, TypeVar, Union, overload
 
 from gemma3n import hub
 from gemma3n.generation_config import DEFAULT_PARAMETERS
@@ -129,17 +129,21 @@ class PreTrainedConfig:
         if isinstance(self.dtype, str):
             self.dtype = _dtype_of_name(self.dtype)
 
-        num_labels = extra.pop("num_labels", None)
-        if self.id2label is not None:
+        num_labels = extra.get("num_labels")
+        if self.id2label is None:
+            self.num_labels = 2 if num_labels is None else num_labels
+        else:
             self.id2label = {int(index): label for index, label in self.id2label.items()}
             if num_labels is not None and num_labels != len(self.id2label):
                 logger.warning(
                     "num_labels is %s but id2label has %d labels", num_labels, len(self.id2label)
                 )
-        if num_labels is not None or self.id2label is None:
-            self.num_labels = 2 if num_labels is None else num_labels
+        if num_labels is None:
+            extra.pop("num_labels", None)
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
-            raise ValueError("problem_type 'single_label_classification' needs num_labels > 1, got 1")
+            raise ValueError(
+                "problem_type 'single_label_classification' needs num_labels > 1, got 1"
+            )
 
         self._derive_rope(extra)
         for name in GENERATION_PARAMETERS:
@@ -150,7 +154,9 @@ class PreTrainedConfig:
         for name in ("_commit_hash", "experts_implementation", "_attn_implementation_internal"):
             extra.pop(name, None)
         if extra.pop("per_layer_config", None) is not None:
-            raise NotImplementedError("per_layer_config is not supported: all layers share one configuration")
+            raise NotImplementedError(
+                "per_layer_config is not supported: all layers share one configuration"
+            )
         for name, value in extra.items():
             setattr(self, name, value)
 
@@ -175,9 +181,16 @@ class PreTrainedConfig:
             return
         for name in text_config:
             value = getattr(text_config, name)
-            if name.endswith("_token_id") and isinstance(value, int) and not 0 <= value < vocab_size:
+            if (
+                name.endswith("_token_id")
+                and isinstance(value, int)
+                and not 0 <= value < vocab_size
+            ):
                 logger.warning(
-                    "%s: expected None or an id below %d (the vocabulary), got %d", name, vocab_size, value
+                    "%s: expected None or an id below %d (the vocabulary), got %d",
+                    name,
+                    vocab_size,
+                    value,
                 )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -230,7 +243,9 @@ class PreTrainedConfig:
 
     @_attn_implementation.setter
     def _attn_implementation(self, value: Union[str, dict[str, str], None]) -> None:
-        own = value.get("", self._attn_implementation_internal) if isinstance(value, dict) else value
+        own = (
+            value.get("", self._attn_implementation_internal) if isinstance(value, dict) else value
+        )
         self._attn_implementation_internal = own
         for name in self.sub_configs:
             part = getattr(self, name, None)
@@ -263,6 +278,29 @@ class PreTrainedConfig:
 
     # ---- reading
 
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls: type[Config],
+        pretrained_model_name_or_path: hub.PathLike,
+        *,
+        return_unused_kwargs: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[Config, dict[str, Any]]: ...
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls: type[Config],
+        pretrained_model_name_or_path: hub.PathLike,
+        cache_dir: Optional[hub.PathLike] = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: Union[str, bool, None] = None,
+        revision: str = "main",
+        **kwargs: Any,
+    ) -> Config: ...
+
     @classmethod
     def from_pretrained(
         cls: type[Config],
@@ -286,7 +324,11 @@ class PreTrainedConfig:
         values, kwargs = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
         found = values.get("model_type", cls.model_type)
         if cls.model_type and found != cls.model_type:
-            parts = [v for v in values.values() if isinstance(v, dict) and v.get("model_type") == cls.model_type]
+            parts = [
+                v
+                for v in values.values()
+                if isinstance(v, dict) and v.get("model_type") == cls.model_type
+            ]
             if parts:
                 values = parts[-1]
             else:
@@ -307,7 +349,9 @@ class PreTrainedConfig:
         for name in ("_from_pipeline", "_from_auto"):
             kwargs.pop(name, None)
         if kwargs.get("gguf_file") is not None:
-            raise NotImplementedError("gguf_file is not supported: expected a folder in the Hugging Face format")
+            raise NotImplementedError(
+                "gguf_file is not supported: expected a folder in the Hugging Face format"
+            )
         path = hub.resolve_file(pretrained_model_name_or_path, hub.CONFIG_NAME, **where)
         values = _decode_special_floats(hub.read_json(path))
         if "model_type" in kwargs:
@@ -321,11 +365,12 @@ class PreTrainedConfig:
         values = dict(config_dict)
         for name in ("num_labels", "attn_implementation", "output_attentions", "name_or_path"):
             if name in kwargs:
-                values[name] = kwargs.pop(name)
+                values[name] = kwargs[name]
         for name in ("dtype", "torch_dtype"):
             if kwargs.get(name, "auto") != "auto":
                 values[name] = kwargs[name]
         config = cls(**values)
+        kwargs.pop("attn_implementation", None)
         for name in [name for name in kwargs if hasattr(config, name)]:
             value, current = kwargs.pop(name), getattr(config, name)
             if isinstance(current, PreTrainedConfig) and isinstance(value, dict):
@@ -349,7 +394,9 @@ class PreTrainedConfig:
                 output[name] = value.to_dict()
             elif isinstance(value, tuple):
                 output[name] = _as_list(value)
-        if output.get("quantization_config") is not None and not isinstance(output["quantization_config"], dict):
+        if output.get("quantization_config") is not None and not isinstance(
+            output["quantization_config"], dict
+        ):
             output["quantization_config"] = output["quantization_config"].to_dict()
         _make_serializable(output)
         return output
@@ -377,15 +424,21 @@ class PreTrainedConfig:
         with open(json_file_path, "w", encoding="utf-8") as file:
             file.write(self.to_json_string(use_diff=use_diff))
 
-    def save_pretrained(self, save_directory: hub.PathLike, push_to_hub: bool = False, **kwargs: Any) -> None:
+    def save_pretrained(
+        self, save_directory: hub.PathLike, push_to_hub: bool = False, **kwargs: Any
+    ) -> None:
         """Writes config.json into the folder, which is made if need be.
 
         Raises ValueError if keywords of generation were set on this configuration.
         """
         if push_to_hub:
-            raise NotImplementedError("push_to_hub is not supported: upload the folder with `hf upload`")
+            raise NotImplementedError(
+                "push_to_hub is not supported: upload the folder with `hf upload`"
+            )
         if os.path.isfile(save_directory):
-            raise AssertionError(f"save_directory: expected a folder, got the file {os.fspath(save_directory)}")
+            raise AssertionError(
+                f"save_directory: expected a folder, got the file {os.fspath(save_directory)}"
+            )
         misplaced = [
             name
             for name in sorted(GENERATION_PARAMETERS - {"use_cache"})
@@ -504,7 +557,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
             sparse = 10 if layers > 10 else 0
             self.activation_sparsity_pattern = [0.95] * sparse + [0.0] * (layers - sparse)
         if not isinstance(self.activation_sparsity_pattern, list):
-            raise TypeError("activation_sparsity_pattern: expected a list with one number per layer")
+            raise TypeError(
+                "activation_sparsity_pattern: expected a list with one number per layer"
+            )
         for name in ("intermediate_size", "activation_sparsity_pattern"):
             if len(getattr(self, name)) != layers:
                 raise ValueError(
@@ -515,7 +570,10 @@ class Gemma3nTextConfig(PreTrainedConfig):
     def _derive_rope(self, extra: dict[str, Any]) -> None:
         rope = copy.deepcopy(self.rope_parameters)
         if rope is None:
-            rope = {"sliding_attention": {"rope_type": "default"}, "full_attention": {"rope_type": "default"}}
+            rope = {
+                "sliding_attention": {"rope_type": "default"},
+                "full_attention": {"rope_type": "default"},
+            }
         scaling = extra.pop("rope_scaling", None)
         if scaling is not None:
             rope["full_attention"].update(scaling)
@@ -525,8 +583,7 @@ class Gemma3nTextConfig(PreTrainedConfig):
         ):
             if rope.get(layer_type) is None:
                 rope[layer_type] = {"rope_type": "default"}
-            if "rope_theta" not in rope[layer_type]:
-                rope[layer_type]["rope_theta"] = extra.pop(keyword, default)
+            rope[layer_type].setdefault("rope_theta", extra.pop(keyword, default))
         self.rope_parameters = rope
         self._complete_rope()
 
@@ -537,7 +594,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
         return {name: rope[name] for name in rope if name in used and rope[name] is not None}
 
     def _complete_rope(self) -> None:
-        for values in self._rope_of_used_layers().values():
+        rope = self.rope_parameters or {}
+        is_nested = not rope or any(name in rope for name in self.layer_types or ())
+        for values in self._rope_of_used_layers().values() if is_nested else [rope]:
             values.setdefault("rope_type", values.get("type", "default"))
             values.setdefault("rope_theta", None)
             if values["rope_type"] in ("llama3", "yarn", "longrope"):
@@ -568,7 +627,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
                 f"num_kv_shared_layers ({self.num_kv_shared_layers}) leaves no layer of the types "
                 f"{sorted(set(layer_types) - set(own))} that has keys and values of its own"
             )
-        modes: list[Optional[str]] = [None if i < first else "reuse" for i in range(self.num_hidden_layers)]
+        modes: list[Optional[str]] = [
+            None if i < first else "reuse" for i in range(self.num_hidden_layers)
+        ]
         for layer_type in set(own):
             modes[max(i for i, name in enumerate(own) if name == layer_type)] = "store"
         return modes
@@ -585,7 +646,9 @@ class Gemma3nTextConfig(PreTrainedConfig):
             )
         unknown = sorted(set(layer_types) - set(_LAYER_TYPES))
         if unknown:
-            raise ConfigError(f"layer_types: expected {' or '.join(_LAYER_TYPES)}, got {', '.join(unknown)}")
+            raise ConfigError(
+                f"layer_types: expected {' or '.join(_LAYER_TYPES)}, got {', '.join(unknown)}"
+            )
         super().validate()
         for layer_type, values in self._rope_of_used_layers().items():
             self._validate_rope(layer_type, values)
@@ -601,14 +664,21 @@ class Gemma3nTextConfig(PreTrainedConfig):
                 raise KeyError(
                     f"rope_parameters of {layer_type}: rope_type {rope_type!r} needs {', '.join(missing)}"
                 )
-            unused = set(values) - required - optional - {"rope_type", "type", "partial_rotary_factor"}
+            unused = (
+                set(values) - required - optional - {"rope_type", "type", "partial_rotary_factor"}
+            )
             if unused:
                 logger.warning(
-                    "rope_parameters of %s: rope_type %r does not know %s", layer_type, rope_type, sorted(unused)
+                    "rope_parameters of %s: rope_type %r does not know %s",
+                    layer_type,
+                    rope_type,
+                    sorted(unused),
                 )
         turned = int(self.head_dim * values.get("partial_rotary_factor", 1.0))
         if self.head_dim > 4 and self.head_dim % 2 and turned == self.head_dim:
-            raise ConfigError(f"head_dim: rotary positions need an even number, got {self.head_dim}")
+            raise ConfigError(
+                f"head_dim: rotary positions need an even number, got {self.head_dim}"
+            )
 
 
 class Gemma3nAudioConfig(PreTrainedConfig):
@@ -633,8 +703,14 @@ class Gemma3nAudioConfig(PreTrainedConfig):
     conf_residual_weight: float = 0.5
     sscp_conv_channel_size: Union[list[int], tuple[int, int]] = (128, 32)
     sscp_conv_group_norm_eps: float = 1e-3
-    sscp_conv_kernel_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = ((3, 3), (3, 3))
-    sscp_conv_stride_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = ((2, 2), (2, 2))
+    sscp_conv_kernel_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = (
+        (3, 3),
+        (3, 3),
+    )
+    sscp_conv_stride_size: Union[list[Any], tuple[tuple[int, int], tuple[int, int]]] = (
+        (2, 2),
+        (2, 2),
+    )
 
 
 class Gemma3nVisionConfig(PreTrainedConfig):
@@ -659,11 +735,15 @@ class Gemma3nVisionConfig(PreTrainedConfig):
         if names is not None and "num_labels" not in kwargs and "id2label" not in kwargs:
             kwargs["id2label"] = dict(enumerate(names))
             is_unique = len(set(names)) == len(names)
-            kwargs["label2id"] = {name: index for index, name in enumerate(names)} if is_unique else None
+            kwargs["label2id"] = (
+                {name: index for index, name in enumerate(names)} if is_unique else None
+            )
         in_file = values.pop("num_classes", None)
         kwargs["num_labels"] = kwargs.pop("num_labels", None) or in_file
         if isinstance(values.get("pretrained_cfg"), dict):
-            values["pretrained_cfg"] = {k: v for k, v in values["pretrained_cfg"].items() if k != "num_classes"}
+            values["pretrained_cfg"] = {
+                k: v for k, v in values["pretrained_cfg"].items() if k != "num_classes"
+            }
         return super().from_dict(values, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
@@ -729,7 +809,11 @@ def _type_name(expected: Any) -> str:
         return " or ".join(_type_name(argument) for argument in typing.get_args(expected))
     if expected is type(None):
         return "None"
-    return expected.__name__ if typing.get_origin(expected) is None else str(expected).replace("typing.", "")
+    return (
+        expected.__name__
+        if typing.get_origin(expected) is None
+        else str(expected).replace("typing.", "")
+    )
 
 
 def _shortened(value: Any) -> str:
@@ -740,7 +824,9 @@ def _shortened(value: Any) -> str:
 def _dtype_of_name(name: str) -> DType:
     name = _DTYPE_ALIASES.get(name, name)
     if name not in _DTYPE_NAMES:
-        raise AttributeError(f"dtype: expected a name such as 'bfloat16' or 'float32', got {name!r}")
+        raise AttributeError(
+            f"dtype: expected a name such as 'bfloat16' or 'float32', got {name!r}"
+        )
     return DType(name)
 
 

@@ -11,7 +11,7 @@ import enum
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional, Union, overload
 
 from gemma3n import hub
 
@@ -138,9 +138,13 @@ class WatermarkingConfig:
     def validate(self) -> None:
         """Raises ValueError for values out of range."""
         if self.seeding_scheme not in ("selfhash", "lefthash"):
-            raise ValueError(f"seeding_scheme: expected 'lefthash' or 'selfhash', got {self.seeding_scheme!r}")
+            raise ValueError(
+                f"seeding_scheme: expected 'lefthash' or 'selfhash', got {self.seeding_scheme!r}"
+            )
         if not 0.0 <= self.greenlist_ratio <= 1.0:
-            raise ValueError(f"greenlist_ratio: expected a number from 0 to 1, got {self.greenlist_ratio}")
+            raise ValueError(
+                f"greenlist_ratio: expected a number from 0 to 1, got {self.greenlist_ratio}"
+            )
         if not self.context_width >= 1:
             raise ValueError(f"context_width: expected at least 1, got {self.context_width}")
 
@@ -200,7 +204,9 @@ class GenerationConfig:
 
     # ---- checks
 
-    def validate(self, strict: bool = False, user_set_attributes: Optional[set[str]] = None) -> None:
+    def validate(
+        self, strict: bool = False, user_set_attributes: Optional[set[str]] = None
+    ) -> None:
         """Raises ValueError for values that cannot be; warns of those that do nothing, or raises
         ValueError for them too if `strict`.
 
@@ -211,25 +217,35 @@ class GenerationConfig:
         issues = self._ignored(user_set_attributes or set())
         self._check_combinations()
         if issues and strict:
-            raise ValueError("GenerationConfig is invalid:\n" + "\n".join(f"- {i}" for i in issues.values()))
+            raise ValueError(
+                "GenerationConfig is invalid:\n" + "\n".join(f"- {i}" for i in issues.values())
+            )
         if issues:
             _warn_once(f"these generation parameters will be ignored: {'; '.join(issues.values())}")
 
     def _check_values(self) -> None:
         if self.early_stopping not in {None, True, False, "never"}:
-            raise ValueError(f"early_stopping: expected True, False or 'never', got {self.early_stopping!r}")
+            raise ValueError(
+                f"early_stopping: expected True, False or 'never', got {self.early_stopping!r}"
+            )
         if self.max_new_tokens is not None and self.max_new_tokens <= 0:
             raise ValueError(f"max_new_tokens: expected more than 0, got {self.max_new_tokens}")
         weight = self.assistant_ensemble_weight
         if weight is not None and not 0.0 < weight < 1.0:
-            raise ValueError(f"assistant_ensemble_weight: expected None or a number between 0 and 1, got {weight}")
+            raise ValueError(
+                f"assistant_ensemble_weight: expected None or a number between 0 and 1, got {weight}"
+            )
         cache = self.cache_implementation
         if cache is not None and cache not in _CACHES:
-            raise ValueError(f"cache_implementation: expected one of {', '.join(_CACHES)}, got {cache!r}")
+            raise ValueError(
+                f"cache_implementation: expected one of {', '.join(_CACHES)}, got {cache!r}"
+            )
         if self.max_cache_len is not None and cache not in _STATIC_CACHES:
             _warn_once("max_cache_len is used by static caches only")
         if self.compile_config is not None and not isinstance(self.compile_config, CompileConfig):
-            raise ValueError(f"compile_config: expected a CompileConfig, got {type(self.compile_config).__name__}")
+            raise ValueError(
+                f"compile_config: expected a CompileConfig, got {type(self.compile_config).__name__}"
+            )
         if self.watermarking_config is not None:
             self.watermarking_config.validate()
 
@@ -237,7 +253,9 @@ class GenerationConfig:
         """{parameter: why it does nothing}"""
         issues = {}
         if self.pad_token_id is not None and self.pad_token_id < 0:
-            issues["pad_token_id"] = f"pad_token_id ({self.pad_token_id}) is negative, so batches cannot be padded"
+            issues["pad_token_id"] = (
+                f"pad_token_id ({self.pad_token_id}) is negative, so batches cannot be padded"
+            )
         has_beams = self.num_beams is not None and self.num_beams != 1
         for switch, is_on, neutral in (
             ("do_sample", self.do_sample is True, _ONLY_WHEN_SAMPLING),
@@ -248,7 +266,9 @@ class GenerationConfig:
                 if is_on or current is None or current == value:
                     continue
                 if switch not in chosen or name in chosen:
-                    issues[name] = f"{name}={current!r} needs {'do_sample=True' if switch == 'do_sample' else 'num_beams>1'}"
+                    issues[name] = (
+                        f"{name}={current!r} needs {'do_sample=True' if switch == 'do_sample' else 'num_beams>1'}"
+                    )
         if self.use_cache is False:
             for name in ("cache_implementation", "cache_config"):
                 if getattr(self, name) is not None:
@@ -267,16 +287,26 @@ class GenerationConfig:
                     f"num_return_sequences ({count}): greedy search finds one sequence; set do_sample=True or num_beams"
                 )
             if beams != 1 and count > beams:
-                raise ValueError(f"num_return_sequences ({count}): expected at most num_beams ({beams})")
+                raise ValueError(
+                    f"num_return_sequences ({count}): expected at most num_beams ({beams})"
+                )
         if self.suppress_tokens is not None:
             for name in ("forced_bos_token_id", "forced_eos_token_id"):
                 forced = getattr(self, name)
-                forced = set() if forced is None else {forced} if isinstance(forced, int) else set(forced)
+                forced = (
+                    set()
+                    if forced is None
+                    else {forced} if isinstance(forced, int) else set(forced)
+                )
                 if forced and forced <= set(self.suppress_tokens):
-                    raise ValueError(f"{name}: all of {sorted(forced)} are in suppress_tokens, so no token is left")
+                    raise ValueError(
+                        f"{name}: all of {sorted(forced)} are in suppress_tokens, so no token is left"
+                    )
         for name in _ARGUMENTS_OF_GENERATE:
             if hasattr(self, name):
-                raise ValueError(f"{name} is no parameter of GenerationConfig: pass it to generate() or the pipeline")
+                raise ValueError(
+                    f"{name} is no parameter of GenerationConfig: pass it to generate() or the pipeline"
+                )
 
     def get_generation_mode(self, assistant_model: Any = None) -> GenerationMode:
         """How these parameters make generate() choose tokens."""
@@ -284,24 +314,54 @@ class GenerationConfig:
         if self.constraints is not None or self.force_words_ids is not None:
             mode = GenerationMode.CONSTRAINED_BEAM_SEARCH
         elif self.num_beams is not None and self.num_beams != 1:
-            mode = GenerationMode.BEAM_SAMPLE if self.do_sample is True else GenerationMode.BEAM_SEARCH
+            mode = (
+                GenerationMode.BEAM_SAMPLE if self.do_sample is True else GenerationMode.BEAM_SEARCH
+            )
             if self.num_beam_groups is not None and self.num_beam_groups > 1:
                 mode = GenerationMode.GROUP_BEAM_SEARCH
         elif self.do_sample is not True and (self.top_k or 0) > 1 and (self.penalty_alpha or 0) > 0:
             mode = GenerationMode.CONTRASTIVE_SEARCH
         is_simple = mode in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
         is_assisted = self.use_mtp or any(
-            value is not None for value in (assistant_model, self.prompt_lookup_num_tokens, self.assistant_early_exit)
+            value is not None
+            for value in (assistant_model, self.prompt_lookup_num_tokens, self.assistant_early_exit)
         )
         if is_assisted and is_simple:
             return GenerationMode.ASSISTED_GENERATION
         if self.dola_layers is not None and is_simple:
             return GenerationMode.DOLA_GENERATION
         if is_assisted or self.dola_layers is not None:
-            _warn_once(f"assisted and DoLa generation do not go with {mode.value}: they are ignored")
+            _warn_once(
+                f"assisted and DoLa generation do not go with {mode.value}: they are ignored"
+            )
         return mode
 
     # ---- reading
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name: hub.PathLike,
+        config_file_name: Optional[hub.PathLike] = None,
+        *,
+        return_unused_kwargs: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[GenerationConfig, dict[str, Any]]: ...
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name: hub.PathLike,
+        config_file_name: Optional[hub.PathLike] = None,
+        cache_dir: Optional[hub.PathLike] = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: Union[str, bool, None] = None,
+        revision: str = "main",
+        **kwargs: Any,
+    ) -> GenerationConfig: ...
 
     @classmethod
     def from_pretrained(
@@ -326,7 +386,9 @@ class GenerationConfig:
         for name in ("proxies", "_from_pipeline", "_from_auto"):
             kwargs.pop(name, None)
         file_name = os.fspath(config_file_name or hub.GENERATION_CONFIG_NAME)
-        folder = hub.resolve_model_dir(pretrained_model_name, revision, cache_dir, subfolder, required=file_name)
+        folder = hub.resolve_model_dir(
+            pretrained_model_name, revision, cache_dir, subfolder, required=file_name
+        )
         values = hub.read_json(folder / file_name)
         if kwargs.get("_from_model_config"):
             return cls.from_model_config(values)
@@ -359,12 +421,16 @@ class GenerationConfig:
         for name in config.to_dict():
             if name in text_values and name in _PARAMETERS and getattr(config, name) is None:
                 setattr(config, name, text_values[name])
-        if not config.return_dict_in_generate and any(getattr(config, name) for name in cls.extra_output_flags):
+        if not config.return_dict_in_generate and any(
+            getattr(config, name) for name in cls.extra_output_flags
+        ):
             config.return_dict_in_generate = True
         config._original_object_hash = hash(config)
         return config
 
-    def update(self, defaults_only: bool = False, allow_custom_entries: bool = False, **kwargs: Any) -> dict[str, Any]:
+    def update(
+        self, defaults_only: bool = False, allow_custom_entries: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
         """Sets the attributes that exist; returns the keywords that were not used.
 
         defaults_only: only those that are None. allow_custom_entries: new attributes too.
@@ -398,7 +464,10 @@ class GenerationConfig:
         return {k: v for k, v in self.to_dict().items() if k not in defaults or v != defaults[k]}
 
     def to_json_string(
-        self, use_diff: bool = True, ignore_metadata: bool = False, keys_to_pop: Optional[list[str]] = None
+        self,
+        use_diff: bool = True,
+        ignore_metadata: bool = False,
+        keys_to_pop: Optional[list[str]] = None,
     ) -> str:
         """ignore_metadata leaves out what does not steer generation."""
         values = self.to_diff_dict() if use_diff is True else self.to_dict()
@@ -407,7 +476,10 @@ class GenerationConfig:
         return json.dumps(_serializable(values), indent=2, sort_keys=True) + "\n"
 
     def to_json_file(
-        self, json_file_path: hub.PathLike, use_diff: bool = True, keys_to_pop: Optional[list[str]] = None
+        self,
+        json_file_path: hub.PathLike,
+        use_diff: bool = True,
+        keys_to_pop: Optional[list[str]] = None,
     ) -> None:
         with open(json_file_path, "w", encoding="utf-8") as file:
             file.write(self.to_json_string(use_diff=use_diff, keys_to_pop=keys_to_pop))
@@ -424,14 +496,20 @@ class GenerationConfig:
         Raises ValueError if parameters would be ignored, unless all are as they were loaded.
         """
         if push_to_hub:
-            raise NotImplementedError("push_to_hub is not supported: upload the folder with `hf upload`")
+            raise NotImplementedError(
+                "push_to_hub is not supported: upload the folder with `hf upload`"
+            )
         is_modified = self.__dict__.get("_original_object_hash") != hash(self)
         self.validate(strict=is_modified)
         if os.path.isfile(save_directory):
-            raise AssertionError(f"save_directory: expected a folder, got the file {os.fspath(save_directory)}")
+            raise AssertionError(
+                f"save_directory: expected a folder, got the file {os.fspath(save_directory)}"
+            )
         os.makedirs(save_directory, exist_ok=True)
         file_name = os.fspath(config_file_name or hub.GENERATION_CONFIG_NAME)
-        self.to_json_file(os.path.join(os.fspath(save_directory), file_name), keys_to_pop=["compile_config"])
+        self.to_json_file(
+            os.path.join(os.fspath(save_directory), file_name), keys_to_pop=["compile_config"]
+        )
 
     # ---- comparing
 

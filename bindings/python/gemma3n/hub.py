@@ -16,7 +16,9 @@ PathLike = Union[str, "os.PathLike[str]"]
 CONFIG_NAME = "config.json"
 GENERATION_CONFIG_NAME = "generation_config.json"
 
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")  # of an owner or repository
+_NAME = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
+)  # of an owner or repository
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _MAX_REVISION_BYTES = 255
 
@@ -111,7 +113,9 @@ def _cached_snapshot(
     name: str, revision: Optional[str], cache_dir: Optional[PathLike], inner: str, required: str
 ) -> pathlib.Path:
     parts = name.split("/")
-    if len(parts) > 2 or not all(_NAME.fullmatch(p) and ".." not in p and "--" not in p for p in parts):
+    if len(parts) > 2 or not all(
+        _NAME.fullmatch(p) and ".." not in p and "--" not in p for p in parts
+    ):
         raise FileNotFoundError(
             f"{_shortened(name)} is neither a folder nor a repository id: expected a path that exists or "
             "'owner/name', such as 'google/gemma-3n-E2B-it'"

@@ -19,7 +19,12 @@ _BAR_COLUMNS = 30
 
 def is_enabled() -> bool:
     """False if $HF_HUB_DISABLE_PROGRESS_BARS asks for no bars."""
-    return os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() not in ("1", "ON", "YES", "TRUE")
+    return os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() not in (
+        "1",
+        "ON",
+        "YES",
+        "TRUE",
+    )
 
 
 class Progress:
@@ -90,7 +95,9 @@ class Progress:
         bar = "#" * filled + " " * (_BAR_COLUMNS - filled)
         count = "" if is_fraction else f" {_number(self.done)}/{_number(self.total)}{self.unit}"
         left = _duration(max(self.total - self.done, 0) / rate) if rate > 0 else "?"
-        return f"{head}{int(fraction * 100):3d}% |{bar}|{count} [{_duration(seconds)}<{left}{speed}]"
+        return (
+            f"{head}{int(fraction * 100):3d}% |{bar}|{count} [{_duration(seconds)}<{left}{speed}]"
+        )
 
     def _draw(self, now: float) -> None:
         text = self.line(now - self._start)[: max(shutil.get_terminal_size().columns - 1, 20)]
@@ -118,7 +125,11 @@ class Progress:
 
 
 def progress(
-    iterable: Iterable[T], description: str = "", total: Optional[float] = None, *, force: bool = False
+    iterable: Iterable[T],
+    description: str = "",
+    total: Optional[float] = None,
+    *,
+    force: bool = False,
 ) -> Iterator[T]:
     """The items, with a bar of how many have been worked on."""
     if total is None and isinstance(iterable, Sized):

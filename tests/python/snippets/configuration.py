@@ -289,3 +289,15 @@ result = [hf.Gemma3nConfig(quantization_config={"bits": 4}).to_dict()["quantizat
           hf.Gemma3nConfig(quantization_config={"bits": 4}).to_diff_dict()["quantization_config"]]
 # --- token ids beyond the vocabulary are kept
 result = hf.Gemma3nTextConfig(pad_token_id=-1, vocab_size=16).pad_token_id
+# --- overrides of names and attentions
+config, unused = hf.Gemma3nTextConfig.from_dict(
+    {"_name_or_path": "old"}, name_or_path="new", output_attentions=True, num_labels=3, return_unused_kwargs=True)
+other = hf.Gemma3nTextConfig.from_dict({}, attn_implementation="sdpa", return_unused_kwargs=True)
+result = [config.name_or_path, config._attn_implementation, config.num_labels, unused, other[0]._attn_implementation, other[1]]
+# --- setting rope_scaling for all layers
+import warnings
+
+warnings.simplefilter("ignore")
+config = hf.Gemma3nTextConfig()
+config.rope_scaling = {"type": "yarn", "factor": 2.0}
+result = [config.rope_parameters, hf.Gemma3nTextConfig(num_hidden_layers=0, num_kv_shared_layers=0).rope_parameters]
