@@ -69,11 +69,12 @@ std::vector<T> grey_to_rgb(const std::vector<T>& grey) {
   return rgb;
 }
 
-// Ref: HF TorchvisionBackend.convert_to_rgb; torchvision's to_dtype goes to float by value / 255
-// and back by truncating value * 255.999.
+// Ref: HF TorchvisionBackend.convert_to_rgb; torchvision's to_dtype goes to float by value times
+// the float next to 1 / 255 and back by truncating value * 255.999.
 std::uint8_t blended(std::uint8_t colour, std::uint8_t alpha) {
-  const float a = static_cast<float>(alpha) / 255.0f;
-  const float c = static_cast<float>(colour) / 255.0f;
+  constexpr float kScale = 1.0f / 255.0f;
+  const float a = static_cast<float>(alpha) * kScale;
+  const float c = static_cast<float>(colour) * kScale;
   const float over_white = c * a + (1.0f - a);
   return static_cast<std::uint8_t>(over_white * 255.999f);
 }

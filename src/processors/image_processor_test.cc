@@ -187,6 +187,23 @@ TEST(ImageProcessor, PlanesAreChannelsFirst) {
   EXPECT_TRUE(std::ranges::equal(values.f32(), expected));
 }
 
+TEST(ImageProcessor, EveryColourOverEveryAlphaHasTheReferencesBits) {
+  Tensor array(DType::kU8, {256, 256, 4});  // row: colour, column: alpha
+  for (int i = 0; i < 256 * 256; ++i) {
+    for (int c = 0; c < 4; ++c) {
+      array.bytes()[4 * i + c] = static_cast<std::byte>(c < 3 ? i / 256 : i % 256);
+    }
+  }
+  ImageOptions options;
+  options.do_resize = options.do_rescale = false;
+  const Tensor values = ImageProcessor()(std::span(&array, 1), options);
+  std::vector<std::uint8_t> red;
+  for (const float value : values.f32().first(256 * 256)) {
+    red.push_back(static_cast<std::uint8_t>(value));
+  }
+  EXPECT_EQ(crc32(0, red.data(), static_cast<uInt>(red.size())), 0x3F4872F8u);
+}
+
 TEST(ImageProcessor, RefusesWhatItCannotProcess) {
   const ImageProcessor processor;
   const std::vector<Image> none;

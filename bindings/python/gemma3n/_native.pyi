@@ -1,5 +1,6 @@
 # Written by tools/make_python_stub.py.
 from collections.abc import Sequence
+import enum
 import os
 from typing import Any, Optional, Union, overload
 
@@ -32,6 +33,13 @@ class AddedToken:
     @property
     def special(self) -> bool: ...
 
+class SpelledTokens(enum.Enum):
+    ALL = 0
+
+    NOT_SPECIAL = 1
+
+    NONE = 2
+
 class Tokenizer:
     @staticmethod
     def from_pretrained(model_dir: str) -> Tokenizer: ...
@@ -39,7 +47,7 @@ class Tokenizer:
     @staticmethod
     def from_json(tokenizer_json: bytes, tokenizer_config: str = '') -> Tokenizer: ...
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]: ...
+    def encode_batch(self, texts: Sequence[str], spelled: SpelledTokens = SpelledTokens.ALL) -> list[list[int]]: ...
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str: ...
 

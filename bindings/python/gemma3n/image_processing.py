@@ -188,6 +188,8 @@ class SiglipImageProcessor:
         resized = {**options, "do_rescale": False, "do_normalize": False}
         pixels = self._native(resized, to_rgb)([array.astype(np.float32)], layout)[0]
         whole = np.rint(pixels) if array.dtype.kind == "i" else np.trunc(pixels)
+        if not (options["do_rescale"] or options["do_normalize"]):
+            return np.asarray(whole.astype(array.dtype))
         rest = {**options, "do_resize": False}
         return np.asarray(self._native(rest, to_rgb)([whole], "channels_first")[0])
 

@@ -717,8 +717,12 @@ class GemmaTokenizer:
         if limits.truncation != "do_not_truncate" and limits.max_length is not None:
             room = limits.max_length - around
             if room >= 0 and limits.max_length > 0:
-                kept = _kept([len(s.ids) for s in sources], room, limits.truncation)
                 stride = options.get("stride") or 0
+                if stride and stride >= room:
+                    raise ValueError(
+                        f"stride: expected less than the {room} tokens that fit, got {stride}"
+                    )
+                kept = _kept([len(s.ids) for s in sources], room, limits.truncation)
                 parts = [
                     _windows(len(s.ids), n, stride, self.truncation_side)
                     for s, n in zip(sources, kept)
@@ -1153,6 +1157,8 @@ def _kept(lengths: List[int], room: int, strategy: str) -> List[int]:
     too_many = sum(lengths) - room
     if too_many <= 0:
         return lengths
+    if room == 0:
+        return [0] * len(lengths)
     if strategy == "only_second" and len(lengths) == 1:
         raise ValueError("truncation='only_second': expected a text_pair")
     if strategy != "longest_first":
@@ -1178,8 +1184,8 @@ def _windows(length: int, kept: int, stride: int, side: str) -> List[Tuple[int, 
         return [(0, length)]
     if kept == 0:
         return [(0, 0), (0, length)]
-    if stride >= kept:
-        raise ValueError(f"stride: expected less than the {kept} tokens that fit, got {stride}")
+    if stride >= kept:  # of a pair
+        stride = 0
     windows = []
     if side == "right":
         for begin in range(0, length, kept - stride):
