@@ -17,6 +17,8 @@ def names_of(body):
             yield node.name
         elif isinstance(node, ast.AnnAssign):
             yield node.target.id
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets)
 
 
 def test_the_stub_names_all_of_the_extension_module():

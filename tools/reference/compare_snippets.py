@@ -15,6 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -34,7 +35,11 @@ def run_all(module, files, only):
     results = {}
     for name, code in snippets.read_blocks().items():
         if only in name:
+            start = time.monotonic()
             results[name] = snippets.run_block(code, module, files)
+            seconds = time.monotonic() - start
+            if seconds > 5:
+                print(f"{module.__name__}: {name}: {seconds:.1f} s", file=sys.stderr)
     return results
 
 
