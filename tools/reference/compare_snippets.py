@@ -49,6 +49,7 @@ def run_transformers(files, only):
     from reference_model import double_precision_norms
 
     warnings.simplefilter("ignore")
+    torch.set_num_threads(1)  # the models are tiny
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     with torch.no_grad(), double_precision_norms():
