@@ -86,6 +86,15 @@ def test_names_options_that_are_not_supported(text_model, options):
         text_model.generate(**inputs, max_new_tokens=2, **options)
 
 
+def test_position_ids_of_generation(text_model):
+    mask, ids = [[0, 1, 1], [1, 1, 1]], [[0, 5, 7], [2, 5, 7]]
+    options = dict(attention_mask=mask, max_new_tokens=3, do_sample=False)
+    expected = text_model.generate(ids, **options)
+    assert np.array_equal(text_model.generate(ids, position_ids=[[0, 0, 1], [0, 1, 2]], **options), expected)
+    with pytest.raises(NotImplementedError, match="position_ids"):
+        text_model.generate(ids, position_ids=[[0, 1, 2], [0, 1, 2]], **options)
+
+
 def test_a_model_of_random_weights(text_model):
     gemma3n.set_seed(3)
     model = gemma3n.Gemma3nForCausalLM(text_model.config)

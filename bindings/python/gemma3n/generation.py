@@ -314,6 +314,7 @@ class _Call:
             self.pad = self.eos[0]
         self.mask = self._attention_mask(int64(given.get("attention_mask"), "attention_mask", 2))
         self.prompts = [row[keep].tolist() for row, keep in zip(self.input_ids, self.mask)]
+        self._check_position_ids(given.get("position_ids"))
         self.past = given.get("past_key_values")
         if streamer is not None and self.batch_size * self.copies > 1:
             raise ValueError("generate: a streamer takes one sequence, not a batch")
@@ -331,6 +332,14 @@ class _Call:
         if self.batch_size > 1 and (mask[:, -1] == 0).any():
             logger.warning("generate: padding on the right was found; a decoder wants padding_side='left'")
         return np.asarray(mask[:, -ids.shape[1] :] != 0)
+
+    def _check_position_ids(self, position_ids: Any) -> None:
+        if position_ids is None:
+            return
+        positions = np.maximum(np.cumsum(self.mask, axis=1) - 1, 0)
+        given = to_numpy(position_ids, name="position_ids")
+        if given.shape[-1] != self.prompt_length or (np.where(self.mask, given - positions, 0) != 0).any():
+            raise NotImplementedError("generate: position_ids other than 0, 1, ... for each prompt are not supported")
 
     def set_lengths(self, has_default_max_length: bool, has_default_min_length: bool) -> None:
         """The options' lengths count the padded batch; the engine's count each sequence's own tokens."""
