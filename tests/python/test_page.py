@@ -16,7 +16,7 @@ pipeline = pipeline(
 )
 result = pipeline(
     IMAGE,
-    text="<image_soft_token> What is shown in this image?"
+    text="<start_of_image> What is shown in this image?"
 )
 """
 
@@ -97,8 +97,13 @@ def test_torch_is_not_needed():
 def test_pipeline_block(files):
     scope, _ = run(PIPELINE, files)
     (answer,) = scope["result"]
-    assert set(answer) == {"input_text", "generated_text"}
-    assert answer["generated_text"].startswith(" What is shown in this image?") or answer["input_text"]
+    assert answer["input_text"] == "<start_of_image> What is shown in this image?"
+    assert answer["generated_text"].startswith(answer["input_text"])
+    again = scope["pipeline"](scope["IMAGE"], text="<image_soft_token> What is shown in this image?",
+                              generate_kwargs={"do_sample": False, "max_new_tokens": 5})
+    same = scope["pipeline"](scope["IMAGE"], text="<start_of_image> What is shown in this image?",
+                             generate_kwargs={"do_sample": False, "max_new_tokens": 5})
+    assert [a["generated_text"].split("?")[1] for a in again] == [a["generated_text"].split("?")[1] for a in same]
 
 
 def test_model_block(files):

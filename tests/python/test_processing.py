@@ -106,12 +106,21 @@ def test_bytes_and_paths(processor):
             assert np.array_equal(out[key], value)
 
 
+def test_a_start_token_stands_for_its_medium(processor):
+    for start, placeholder, media in (("<start_of_image>", processor.image_token, {"images": PICTURE}),
+                                      (processor.boa_token, processor.audio_token, {"audio": SOUND})):
+        expected = processor(text=f"{placeholder} what?", **media)
+        assert processor(text=f"{start} what?", **media)["input_ids"] == expected["input_ids"]
+
+
 def test_errors_say_what_to_do(processor):
     image_token = processor.image_token
     with pytest.raises(ValueError, match=f"have 1 {image_token}, but no images were passed"):
         processor(text=image_token)
     with pytest.raises(ValueError, match=f"have 0 {image_token}, but 1 images"):
-        processor(text="<start_of_image>", images=PICTURE)
+        processor(text="a picture", images=PICTURE)
+    with pytest.raises(ValueError, match=f"have 0 {image_token}, but 1 images"):
+        processor(text="<start_of_image> and <start_of_image>", images=PICTURE)
     with pytest.raises(ValueError, match="truncation"):
         processor(text=processor.audio_token, audio=SOUND, text_kwargs={"max_length": 9, "truncation": True})
     with pytest.raises(ValueError, match="padding"):

@@ -46,6 +46,18 @@ _IMAGE_KEYS = ("image", "url", "path", "base64")
 _AUDIO_KEYS = ("audio", "url", "path")
 
 
+def _placeholders_for(text: List[str], start: str, placeholder: str, count: int) -> List[str]:
+    """Prompts that mark each of `count` media by its start token alone, with placeholders instead.
+
+    Differs: transformers refuses them, though its documentation writes prompts that way.
+    """
+    is_meant = count > 0 and not any(placeholder in prompt for prompt in text)
+    if is_meant and sum(prompt.count(start) for prompt in text) == count:
+        return [prompt.replace(start, placeholder) for prompt in text]
+    return text
+
+
+
 class Gemma3nProcessor:
     """A tokenizer, an image processor and a feature extractor as one.
 
@@ -132,8 +144,9 @@ class Gemma3nProcessor:
         """Inputs of the model.
 
         text: a prompt or a list of them, with an image_token for each picture and an audio_token
-        for each sound. images: as of the image processor; a flat list is one sample. audio:
-        samples, paths, URLs, bytes or a list of those. Without text, prompts are made: of
+        for each sound; boi_token and boa_token serve, too, where there are none of those.
+        images: as of the image processor; a flat list is one sample. audio: samples, paths, URLs,
+        bytes or a list of those. Without text, prompts are made: of
         placeholders alone, one per sample of `images` or per sound.
         Options of the tokenizer, the image processor and the feature extractor are keywords, or
         grouped in text_kwargs, images_kwargs, audio_kwargs. return_mm_token_type_ids=False leaves
@@ -159,6 +172,8 @@ class Gemma3nProcessor:
             text = [self.audio_token] * len(sounds)
         if text is None:
             raise ValueError("Gemma3nProcessor: expected text, images or audio, got none of them")
+        text = _placeholders_for(text, self.boi_token, self.image_token, len(pictures or []))
+        text = _placeholders_for(text, self.boa_token, self.audio_token, len(sounds or []))
         self._check_placeholders(text, pictures, sounds)
 
         media: Dict[str, Any] = {}
