@@ -80,6 +80,28 @@ def test_batches_of_nothing(text_pipe, size):
         text_pipe(["a"], batch_size=size)
 
 
+def test_there_are_256_new_tokens_unless_told_otherwise(text_pipe, text_model_dir, monkeypatch):
+    monkeypatch.setattr(text_pipe.model.generation_config, "eos_token_id", None)
+    (record,) = text_pipe("a", return_tensors=True)
+    assert len(record["generated_token_ids"]) == len(text_pipe.tokenizer("a")["input_ids"]) + 256
+    monkeypatch.setattr(text_pipe.model.generation_config, "max_length", 9)
+    (record,) = text_pipe("a", return_tensors=True)
+    assert len(record["generated_token_ids"]) == 9
+
+
+def test_texts_are_sampled_unless_told_otherwise(text_model_dir, monkeypatch):
+    pipe = gemma3n.pipeline("text-generation", model=text_model_dir)
+    for name in ("do_sample", "temperature", "top_k", "top_p", "cache_implementation"):
+        monkeypatch.setattr(pipe.model.generation_config, name, None)
+    seen = []
+    monkeypatch.setattr(pipe.model, "generate", lambda **k: seen.append(k) or k["input_ids"])
+    pipe("a")
+    pipe("a", do_sample=False)
+    pipe("a", temperature=0.2)
+    assert [(k["do_sample"], k.get("temperature"), k["max_new_tokens"]) for k in seen] == [
+        (True, 0.7, 256), (False, None, 256), (True, 0.2, 256)]  # fmt: skip
+
+
 class Dataset:
     def __init__(self, items):
         self.items, self.read = items, []
