@@ -51,7 +51,20 @@ def run_block(code, module, files):
         except Exception as error:  # noqa: BLE001
             built_in = next(c for c in type(error).__mro__ if getattr(builtins, c.__name__, None) is c)
             return {"raises": built_in.__name__, "text": str(error)}
-        return encode(scope["result"])
+        return without_paths(encode(scope["result"]), {**files, "tmp": tmp})
+
+
+def without_paths(encoded, files):
+    """The same with the paths of `files` as their names, <image>: results are the same on all machines."""
+    if isinstance(encoded, str):
+        for name, path in files.items():
+            encoded = encoded.replace(str(path), f"<{name}>")
+        return encoded
+    if isinstance(encoded, list):
+        return [without_paths(item, files) for item in encoded]
+    if isinstance(encoded, dict) and "array" not in encoded:
+        return {key: without_paths(item, files) for key, item in encoded.items()}
+    return encoded
 
 
 def encode(value):

@@ -126,9 +126,9 @@ def test_several_images_block(files):
 
 def test_an_accelerator_is_a_warning_and_the_cpu(files, caplog):
     import gemma3n
-    from gemma3n import modeling
+    from gemma3n import log
 
-    modeling._warned.clear()
+    log._warned.clear()
     with caplog.at_level(logging.WARNING, "gemma3n"):
         model = gemma3n.Gemma3nForConditionalGeneration.from_pretrained(str(files["model_dir"]), device_map="cuda:0")
         model.to("cuda:0")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections import UserDict
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from gemma3n.log import logger
 from .tensors import Tensor, as_tensor_type, dtype_name, is_torch, to_numpy
 
-logger = logging.getLogger("gemma3n")
 
 
 def tensor_kind(return_tensors: Any) -> Optional[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import math
 import os
 import typing
@@ -16,11 +15,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, Optional, TypeVar, Union, overload
 
+from gemma3n.log import logger
 from gemma3n import hub
 from gemma3n.generation_config import DEFAULT_PARAMETERS
 from gemma3n.tensors import DType
 
-logger = logging.getLogger("gemma3n")
 
 Config = TypeVar("Config", bound="PreTrainedConfig")
 

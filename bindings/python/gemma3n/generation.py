@@ -7,7 +7,6 @@ what it would get alone.
 from __future__ import annotations
 
 import copy
-import logging
 import random
 import threading
 import time
@@ -15,13 +14,13 @@ from typing import Any, Callable, Iterable, Optional, Sequence, Union
 
 import numpy as np
 
+from gemma3n.log import logger
 from gemma3n import _native
 from gemma3n.cache import native_cache, wrap_cache
 from gemma3n.generation_config import DEFAULT_PARAMETERS, GenerationConfig
 from gemma3n.outputs import GenerateDecoderOnlyOutput
 from gemma3n.tensors import Kind, kind_of, to_numpy, wrap
 
-logger = logging.getLogger("gemma3n")
 
 # Options that would change the output and are not supported, and the values that leave it as it is.
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {

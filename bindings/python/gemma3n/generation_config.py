@@ -9,13 +9,12 @@ import copy
 import dataclasses
 import enum
 import json
-import logging
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional, Union, overload
 
+from gemma3n.log import warn_once
 from gemma3n import hub
 
-logger = logging.getLogger("gemma3n")
 
 # The keywords, in the order in which they are written. All are None unless given.
 _PARAMETERS = """max_length max_new_tokens min_length min_new_tokens early_stopping max_time stop_strings
@@ -86,8 +85,6 @@ _ONLY_WITH_BEAMS = {"early_stopping": False, "length_penalty": 1.0}
 _ARGUMENTS_OF_GENERATE = ("logits_processor", "stopping_criteria", "prefix_allowed_tokens_fn", "synced_gpus",
                           "assistant_model", "streamer", "negative_prompt_ids",
                           "negative_prompt_attention_mask")  # fmt: skip
-
-_warned: set[str] = set()
 
 
 class GenerationMode(str, enum.Enum):
@@ -221,7 +218,7 @@ class GenerationConfig:
                 "GenerationConfig is invalid:\n" + "\n".join(f"- {i}" for i in issues.values())
             )
         if issues:
-            _warn_once(f"these generation parameters will be ignored: {'; '.join(issues.values())}")
+            warn_once(f"these generation parameters will be ignored: {'; '.join(issues.values())}")
 
     def _check_values(self) -> None:
         if self.early_stopping not in {None, True, False, "never"}:
@@ -241,7 +238,7 @@ class GenerationConfig:
                 f"cache_implementation: expected one of {', '.join(_CACHES)}, got {cache!r}"
             )
         if self.max_cache_len is not None and cache not in _STATIC_CACHES:
-            _warn_once("max_cache_len is used by static caches only")
+            warn_once("max_cache_len is used by static caches only")
         if self.compile_config is not None and not isinstance(self.compile_config, CompileConfig):
             raise ValueError(
                 f"compile_config: expected a CompileConfig, got {type(self.compile_config).__name__}"
@@ -331,7 +328,7 @@ class GenerationConfig:
         if self.dola_layers is not None and is_simple:
             return GenerationMode.DOLA_GENERATION
         if is_assisted or self.dola_layers is not None:
-            _warn_once(
+            warn_once(
                 f"assisted and DoLa generation do not go with {mode.value}: they are ignored"
             )
         return mode
@@ -525,12 +522,6 @@ class GenerationConfig:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.to_json_string(ignore_metadata=True)}"
-
-
-def _warn_once(message: str) -> None:
-    if message not in _warned:
-        _warned.add(message)
-        logger.warning(message)
 
 
 def _serializable(value: Any) -> Any:

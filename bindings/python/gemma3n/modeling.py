@@ -6,7 +6,6 @@ are float32 whatever `dtype` is asked for.
 
 from __future__ import annotations
 
-import logging
 import os
 import pathlib
 import sys
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Optional, Union
 
 import numpy as np
 
+from gemma3n.log import logger, warn_of_device
 from gemma3n import _native, hub, saving
 from gemma3n.cache import Cache, native_cache, wrap_cache
 from gemma3n.configuration import Gemma3nConfig, Gemma3nTextConfig
@@ -31,7 +31,6 @@ from gemma3n.outputs import (
 from gemma3n.progress import Progress
 from gemma3n.tensors import Device, DType, Kind, dtype_name, kind_of, to_numpy, wrap
 
-logger = logging.getLogger("gemma3n")
 
 _ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 # Arguments of from_pretrained that change nothing here.
@@ -43,14 +42,6 @@ _WITHOUT_EFFECT = {
 }  # fmt: skip
 # Arguments of forward that transformers accepts and this model does not use.
 _UNUSED_INPUTS = {"token_type_ids", "mm_token_type_ids", "cache_position", "num_items_in_batch", "position_embeddings"}
-_warned: set[str] = set()
-
-
-def warn_once(message: str) -> None:
-    """Logs a warning, the first time only."""
-    if message not in _warned:
-        _warned.add(message)
-        logger.warning(message)
 
 
 def check_device(device: Any) -> None:
@@ -61,7 +52,7 @@ def check_device(device: Any) -> None:
         if value is None or text in ("auto", "balanced", "balanced_low_0", "sequential", "-1", "disk", "meta"):
             continue
         if text.split(":")[0] != "cpu":
-            warn_once(f"device {value!r} was asked for; gemma3n computes on the CPU")
+            warn_of_device(value)
 
 
 class PreTrainedModel(GenerationMixin):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import pathlib
 import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
+from gemma3n.log import logger
 from .batch import BatchFeature
 from .chat import NOT_MARKED, ChatRenderer, plain_conversations, without_marked
 from .feature_extraction import Gemma3nAudioFeatureExtractor
@@ -18,7 +18,6 @@ from .media import sounds_of
 from .pretrained import model_dir, read_json, to_folder, write_text
 from .tokenization import GemmaTokenizer, write_chat_templates
 
-logger = logging.getLogger("gemma3n")
 
 PROCESSOR_FILE = "processor_config.json"
 # What token_type_ids says of a token.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import pathlib
 import re
 from collections.abc import Mapping
@@ -12,13 +11,13 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 
+from gemma3n.log import logger
 from . import _native
 from .batch import BatchEncoding, Encoding, Run, Source, tensor_kind
 from .chat import ChatRenderer, ControlTokens, plain_conversations
 from .pretrained import model_dir, read_json, read_text, to_folder, write_text
 from .tensors import is_torch
 
-logger = logging.getLogger("gemma3n")
 
 _NO_LIMIT = int(1e30)  # model_max_length where no one set it
 _PRACTICAL_LIMIT = int(1e20)

@@ -11,7 +11,6 @@ import contextlib
 import copy
 import enum
 import itertools
-import logging
 import os
 import sys
 import types
@@ -20,11 +19,11 @@ from typing import Any, ClassVar, Optional, Union
 
 import numpy as np
 
+from gemma3n.log import logger, warn_of_device
 from gemma3n.generation_config import GenerationConfig
 from gemma3n.progress import progress
 from gemma3n.tensors import Device, is_torch, kind_of, to_numpy, wrap
 
-logger = logging.getLogger("gemma3n")
 
 # Defaults of these are not passed on when tokens are not sampled.
 _ONLY_WHEN_SAMPLING = frozenset(
@@ -35,8 +34,6 @@ _DEVICE_TYPES = frozenset(
     """cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu
     mtia npu mlu musa privateuseone auto""".split()
 )
-
-_warned: set[str] = set()
 
 
 class ReturnType(enum.Enum):
@@ -465,14 +462,8 @@ def _resolve_device(device: Any) -> Device:
             f"device: expected 'cpu' (an accelerator's name is accepted, too), got {device!r}"
         )
     if kind not in ("cpu", "auto"):
-        warn_once(f"device: {device!r} was asked for, but the model runs on the CPU")
+        warn_of_device(device)
     return Device("cpu")
-
-
-def warn_once(message: str) -> None:
-    if message not in _warned:
-        _warned.add(message)
-        logger.warning(message)
 
 
 # ---- parameters and results

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Optional, Union
 
+from gemma3n.log import warn_once
 from gemma3n.generation_config import GenerationConfig
 from gemma3n.pipelines.base import (
     Chat,
@@ -16,7 +17,6 @@ from gemma3n.pipelines.base import (
     is_array,
     items_of,
     return_type_of,
-    warn_once,
     with_prompt,
 )
 
