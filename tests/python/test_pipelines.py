@@ -7,7 +7,7 @@ import sys
 import gemma3n
 import numpy as np
 import pytest
-from gemma3n.pipelines import base
+from gemma3n import log
 from gemma3n.pipelines.base import Chat
 from gemma3n.pipelines.pt_utils import KeyDataset, KeyPairDataset, PipelineIterator
 
@@ -29,7 +29,7 @@ def text_pipe(text_model_dir):
 
 @pytest.fixture(autouse=True)
 def every_warning_is_new(monkeypatch):
-    monkeypatch.setattr(base, "_warned", set())
+    monkeypatch.setattr(log, "_warned", set())
 
 
 def chat(*content):

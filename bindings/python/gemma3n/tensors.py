@@ -168,7 +168,9 @@ def is_torch(value: object) -> bool:
 
 
 def torch_is_installed() -> bool:
-    return "torch" in sys.modules or importlib.util.find_spec("torch") is not None
+    if "torch" in sys.modules:
+        return sys.modules["torch"] is not None  # None: hidden on purpose
+    return importlib.util.find_spec("torch") is not None
 
 
 def kind_of(*values: object) -> Kind:

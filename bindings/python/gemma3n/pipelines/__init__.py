@@ -6,9 +6,10 @@ import os
 from typing import Any, Literal, Optional, Union, overload
 
 from gemma3n.configuration import Gemma3nTextConfig, PreTrainedConfig
+from gemma3n.log import logger
 from gemma3n.pipelines.any_to_any import AnyToAnyPipeline as AnyToAnyPipeline
 from gemma3n.pipelines.base import Chat as Chat, Pipeline as Pipeline, ReturnType as ReturnType
-from gemma3n.pipelines.base import given, logger
+from gemma3n.pipelines.base import given
 from gemma3n.pipelines.image_text_to_text import ImageTextToTextPipeline as ImageTextToTextPipeline
 from gemma3n.pipelines.text_generation import TextGenerationPipeline as TextGenerationPipeline
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from gemma3n.pipelines.base import ReturnType, first_of, logger
+from gemma3n.log import logger
+from gemma3n.pipelines.base import ReturnType, first_of
 from gemma3n.pipelines.multimodal import (
     MultimodalPipeline,
     as_chats,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Optional, Union
 
-from gemma3n.log import warn_once
 from gemma3n.generation_config import GenerationConfig
+from gemma3n.log import warn_once
 from gemma3n.pipelines.base import (
     Chat,
     KeyDataset,
