@@ -139,11 +139,11 @@ def array_differences(expected, actual, where, tolerance):
     a, b = (np.asarray(e["values"], dtype=np.float64) for e in (expected, actual))
     if expected["kind"] != "f":
         return [] if np.array_equal(a, b) else [f"{where}: expected {summary(a.tolist())}, got {summary(b.tolist())}"]
-    if not np.array_equal(np.isfinite(a), np.isfinite(b)):
-        return [f"{where}: infinities stand elsewhere"]
     finite = np.isfinite(a)
-    error = np.max(np.abs(a[finite] - b[finite]), initial=0) if a.size else 0.0
-    scale = np.max(np.abs(a)[finite], initial=0) if a.size else 0.0
+    if not np.array_equal(finite, np.isfinite(b)):
+        return [f"{where}: infinities stand elsewhere"]
+    a, b = a[finite], b[finite]
+    error, scale = np.max(np.abs(a - b), initial=0), np.max(np.abs(a), initial=0)
     lines = [] if error <= tolerance * scale else [f"{where}: differs by {error:.2e}, largest value {scale:.2e}"]
     if "magnitude" in expected:
         lines += differences(expected["magnitude"], actual["magnitude"], f"{where}.magnitude", tolerance)

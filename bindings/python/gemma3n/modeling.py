@@ -152,7 +152,7 @@ class PreTrainedModel(GenerationMixin):
             )
         model = cls(config, _native_model=native)
         model._folder = folder
-        model._dtype = _chosen_dtype(dtype if dtype is not None else torch_dtype, config)
+        model._dtype = _chosen_dtype(dtype if dtype is not None else torch_dtype, config, folder)
         model.config._name_or_path = str(pretrained_model_name_or_path)
         if attn_implementation is not None:
             model.config._attn_implementation = attn_implementation
@@ -476,9 +476,9 @@ def _wrapped(value: Any, kind: Kind) -> Any:
     return wrap(value, kind)
 
 
-def _chosen_dtype(dtype: Any, config: Any) -> str:
+def _chosen_dtype(dtype: Any, config: Any, folder: pathlib.Path) -> str:
     if dtype is None or dtype == "auto":
-        return dtype_name(getattr(config, "dtype", None)) or "float32"
+        return dtype_name(getattr(config, "dtype", None)) or saving.dtype_of(folder)
     name = dtype_name(dtype)
     if name is None:
         raise ValueError(f"dtype: expected a floating-point dtype or 'auto', got {dtype!r}")

@@ -68,6 +68,12 @@ def _name_in(part: Part, name: str) -> Any:
     return text if part is Part.TEXT else "model." + text
 
 
+def dtype_of(folder: pathlib.Path) -> str:
+    """The dtype of the weights, by torch's name: that of the first one."""
+    names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+    return next((names[t.dtype] for t in tensors_of(folder, Part.WHOLE) if t.dtype in names), "float32")
+
+
 def count_parameters(folder: pathlib.Path, part: Part, exclude_embeddings: bool) -> int:
     tables = ("embed_tokens.weight", "embed_tokens_per_layer.weight", "embedding.weight")
     return sum(t.size for t in tensors_of(folder, part) if not (exclude_embeddings and t.name.endswith(tables)))
