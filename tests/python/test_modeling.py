@@ -182,6 +182,18 @@ def test_an_exception_in_a_callback_comes_out(text_model):
     assert text_model.generate([[2, 5]], max_new_tokens=3, do_sample=False).shape[1] <= 5
 
 
+def test_one_answer_of_a_criterion_counts_for_all(text_model):
+    for answer in (True, np.bool_(True), np.array(True), [True, True]):
+        out = text_model.generate([[2, 5], [2, 7]], max_new_tokens=9, stopping_criteria=[lambda ids, s, a=answer: a])
+        assert out.shape == (2, 3)
+    with pytest.raises(ValueError, match="stopping criterion"):
+        text_model.generate([[2, 5], [2, 7]], max_new_tokens=9, stopping_criteria=[lambda ids, s: [True] * 3])
+
+
+def test_a_loss_is_a_number_without_dimensions(text_model):
+    assert text_model([[2, 5]], labels=[[2, 5]]).loss.shape == ()
+
+
 def test_ctrl_c_ends_a_generation(text_model_dir):
     code = f"""
 import gemma3n, os, signal, threading, time

@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import pytest
 
+from gemma3n import tensors
+
 import gemma3n
 from gemma3n.tokenization import AddedToken
 
@@ -183,6 +185,7 @@ def test_a_tokenizer_from_a_vocabulary():
         gemma3n.GemmaTokenizer(vocab={"a": 0})
 
 
+@pytest.mark.skipif(tensors.torch_is_installed(), reason="torch is installed")
 def test_neither_torch_nor_pillow_is_imported(model_dir):
     code = (
         "import sys, gemma3n\n"

@@ -448,7 +448,7 @@ def int64(value: Any, name: str, rank: int) -> Any:
     array = to_numpy(value, name=name)
     if array.dtype.kind == "f" and array.size and not np.array_equal(array, np.round(array)):
         raise TypeError(f"{name}: expected whole numbers, got {array.dtype}")
-    return _ranked(np.ascontiguousarray(array, np.int64), name, rank)
+    return _ranked(np.asarray(array, np.int64, order="C"), name, rank)
 
 
 def float32(value: Any, name: str, rank: int) -> Any:

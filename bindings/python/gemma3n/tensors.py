@@ -49,7 +49,7 @@ class Tensor(np.ndarray):
         return result
 
     def contiguous(self) -> "Tensor":
-        return np.ascontiguousarray(self).view(Tensor)
+        return np.asarray(self, order="C").view(Tensor)
 
     def numpy(self) -> np.ndarray:
         return self.view(np.ndarray)
@@ -201,7 +201,7 @@ def to_numpy(value: Any, dtype: Any = None, name: str = "array") -> np.ndarray:
             raise ValueError(f"{name}: expected rows of equal length; pad them ({error})") from None
     if array.dtype == object or array.dtype.kind in "US":
         raise TypeError(f"{name}: expected numbers, got {type(value).__name__}")
-    return np.ascontiguousarray(array, dtype=dtype)
+    return np.asarray(array, dtype=dtype, order="C")
 
 
 def wrap(array: Optional[np.ndarray], kind: Kind) -> Any:
@@ -211,7 +211,7 @@ def wrap(array: Optional[np.ndarray], kind: Kind) -> Any:
     if kind == "pt":
         import torch
 
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(np.asarray(array, order="C"))
     return array.view(Tensor)
 
 

@@ -101,7 +101,7 @@ class MultimodalPipeline(Pipeline):
             if isinstance(text, (list, tuple)) and len(text) > 1:
                 options.setdefault("padding", True)
             features = self.processor(**arguments, return_tensors="pt", **options)
-        prepared = dict(features.to(dtype=self.dtype))
+        prepared = dict(features)  # in float32, whatever the model's dtype: so it computes
         prepared["prompt"] = text
         return prepared
 
