@@ -8,8 +8,8 @@ rm -rf "$environment"
 python3 -m venv "$environment"
 # The same compiler and flags as the preset "clang", so that a compiler cache serves both.
 "$environment/bin/pip" install --quiet --disable-pip-version-check '.[test]' \
-  -Ccmake.define.CMAKE_CXX_COMPILER=clang++-14 -Ccmake.define.CMAKE_CXX_EXTENSIONS=OFF \
-  -Ccmake.define.GEMMA3N_WARNINGS_AS_ERRORS=ON
+  --config-settings=cmake.define.CMAKE_CXX_COMPILER=clang++-14 --config-settings=cmake.define.CMAKE_CXX_EXTENSIONS=OFF \
+  --config-settings=cmake.define.GEMMA3N_WARNINGS_AS_ERRORS=ON
 
 cmake --preset clang >/dev/null
 cmake --build --preset clang --target write_checkpoint
