@@ -10,9 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from gemma3n import tensors
-
 import gemma3n
+from gemma3n import tensors
 from gemma3n.tokenization import AddedToken
 
 
