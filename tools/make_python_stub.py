@@ -35,7 +35,7 @@ def make():
     text = re.sub(r"\blist\b(?!\[)", "list[Any]", text)
     text = re.sub(r"\btuple\b(?!\[)", "tuple[Any, ...]", text)
     text = re.sub(r"\bos\.PathLike\b(?!\[)", "os.PathLike[str]", text)
-    text = text.replace("-> object:", "-> Any:")
+    text = text.replace("-> object:", "-> Any:").replace("**kwargs)", "**kwargs: Any)")
     head, _, body = text.partition("def version")
     header = "# Written by tools/make_python_stub.py.\n"
     return header + head.rstrip() + "\n\n" + ERRORS + "\ndef version" + body

@@ -6,6 +6,12 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "golden"
 
+MEDIA = {
+    "image": GOLDEN / "media/type6_depth8_33x18.png",
+    "image2": GOLDEN / "media/rgb_64x48_444.jpg",
+    "sound": GOLDEN / "audio/fixtures/sounds/rate_16000.wav",
+}
+
 
 def write(write_checkpoint, folder):
     """Writes it to folder/"whole"; returns the files that snippets see."""
@@ -16,7 +22,5 @@ def write(write_checkpoint, folder):
     return {
         "model_dir": whole,
         "text_model_dir": GOLDEN / "fixtures/checkpoints/chat",
-        "image": GOLDEN / "media/type6_depth8_33x18.png",
-        "image2": GOLDEN / "media/rgb_64x48_444.jpg",
-        "sound": GOLDEN / "audio/fixtures/sounds/rate_16000.wav",
+        **MEDIA,
     }

@@ -21,13 +21,9 @@ import warnings
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/python"), str(ROOT / "tools/reference")]
 
+import checkpoint_of_tests  # noqa: E402
 import snippets  # noqa: E402
 
-MEDIA = {
-    "image": ROOT / "tests/golden/media/type6_depth8_33x18.png",
-    "image2": ROOT / "tests/golden/media/rgb_64x48_444.jpg",
-    "sound": ROOT / "tests/golden/audio/fixtures/sounds/rate_16000.wav",
-}
 STORED = ROOT / "tests/python/snippet_results.json"
 
 
@@ -94,7 +90,7 @@ def draw_checkpoints(rng, folder):
     model.generation_config.pad_token_id = 0
     model.save_pretrained(text)
     transformers.AutoTokenizer.from_pretrained(whole).save_pretrained(text)
-    return {"model_dir": whole, "text_model_dir": text, **MEDIA}
+    return {"model_dir": whole, "text_model_dir": text, **checkpoint_of_tests.MEDIA}
 
 
 def main():
@@ -109,8 +105,6 @@ def main():
     if arguments.child:
         return child()
     if arguments.store:
-        import checkpoint_of_tests
-
         with tempfile.TemporaryDirectory() as folder:
             files = checkpoint_of_tests.write(arguments.store, pathlib.Path(folder))
             results = {k: snippets.summarize(v) for k, v in run_transformers(files, "").items()}

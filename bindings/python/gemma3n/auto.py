@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gemma3n import hub
 from gemma3n.configuration import (
     Gemma3nAudioConfig,
     Gemma3nConfig,
@@ -14,17 +13,16 @@ from gemma3n.configuration import (
 from gemma3n.feature_extraction import Gemma3nAudioFeatureExtractor
 from gemma3n.image_processing import SiglipImageProcessor
 from gemma3n.modeling import Gemma3nForCausalLM, Gemma3nForConditionalGeneration, Gemma3nModel, Gemma3nTextModel
+from gemma3n.pretrained import model_dir, read_json
 from gemma3n.processing import Gemma3nProcessor
 from gemma3n.tokenization import GemmaTokenizer
 
 _CONFIGS = {c.model_type: c for c in (Gemma3nConfig, Gemma3nTextConfig, Gemma3nVisionConfig, Gemma3nAudioConfig)}
-_HUB_ARGUMENTS = ("revision", "cache_dir", "subfolder", "local_files_only")
 
 
 def _stored(name: Any, file: str, kwargs: dict[str, Any]) -> Any:
     """The content of a JSON file of the checkpoint; None if it is not there."""
-    folder = hub.resolve_model_dir(name, required="", **{k: kwargs[k] for k in _HUB_ARGUMENTS if k in kwargs})
-    return hub.read_json(folder / file) if (folder / file).is_file() else None
+    return read_json(model_dir(name, dict(kwargs)) / file)
 
 
 class _Auto:
@@ -56,8 +54,7 @@ class AutoTokenizer(_Auto):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *inputs: Any, **kwargs: Any) -> GemmaTokenizer:
-        for name in ("use_fast", "trust_remote_code", "tokenizer_type"):
-            kwargs.pop(name, None)
+        kwargs.pop("tokenizer_type", None)
         return GemmaTokenizer.from_pretrained(pretrained_model_name_or_path, *inputs, **kwargs)
 
 
@@ -67,8 +64,6 @@ class AutoProcessor(_Auto):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         """A Gemma3nProcessor; the tokenizer alone for a checkpoint of the text model."""
-        kwargs.pop("trust_remote_code", None)
-        kwargs.pop("use_fast", None)
         files = ("processor_config.json", "preprocessor_config.json")
         if any(_stored(pretrained_model_name_or_path, file, kwargs) is not None for file in files):
             return Gemma3nProcessor.from_pretrained(pretrained_model_name_or_path, **kwargs)
@@ -80,8 +75,6 @@ class AutoImageProcessor(_Auto):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
-        kwargs.pop("trust_remote_code", None)
-        kwargs.pop("use_fast", None)
         return SiglipImageProcessor.from_pretrained(pretrained_model_name_or_path, **kwargs)
 
 
@@ -90,7 +83,6 @@ class AutoFeatureExtractor(_Auto):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
-        kwargs.pop("trust_remote_code", None)
         return Gemma3nAudioFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from gemma3n.log import logger
-from .tensors import Tensor, as_tensor_type, dtype_name, is_torch, to_numpy
+from gemma3n.tensors import Tensor, as_tensor_type, dtype_name, is_torch, to_numpy
 
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pathlib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,7 +12,8 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 
-from . import _native
+from gemma3n import _native
+from gemma3n.pretrained import read_text, write_text
 
 
 def plain(value: Any) -> Any:
@@ -165,3 +167,33 @@ class ChatRenderer:
             )
             for chat in conversations
         ]
+
+
+def read_chat_templates(folder: pathlib.Path) -> Union[str, Dict[str, str], None]:
+    """chat_template.jinja, with those of additional_chat_templates/ by name if there are any."""
+    templates = {}
+    default = read_text(folder / "chat_template.jinja")
+    if default is not None:
+        templates["default"] = default
+    for path in sorted((folder / "additional_chat_templates").glob("*.jinja")):
+        templates[path.stem] = path.read_text(encoding="utf-8")
+    return templates.get("default") if set(templates) <= {"default"} else templates
+
+
+def write_chat_templates(
+    folder: pathlib.Path, templates: Union[str, Dict[str, str], None], prefix: str = ""
+) -> List[pathlib.Path]:
+    """The files that read_chat_templates reads."""
+    if templates is None:
+        return []
+    files = []
+    for name, text in ({"default": templates} if isinstance(templates, str) else templates).items():
+        path = folder / f"{prefix}chat_template.jinja"
+        if name != "default":
+            if not re.fullmatch(r"[^/\\\0]+", name) or name in (".", ".."):
+                raise ValueError(f"chat_template: {name!r} cannot be the name of a file")
+            path = folder / f"{prefix}additional_chat_templates" / f"{name}.jinja"
+            path.parent.mkdir(exist_ok=True)
+        write_text(path, text)
+        files.append(path)
+    return files

@@ -5,45 +5,23 @@ from __future__ import annotations
 import copy
 import json
 import math
-import pathlib
 from functools import lru_cache
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from . import _native
-from .batch import BatchFeature, tensor_kind
-from .media import is_sound, load_audio, mono, resample
-from .pretrained import model_dir, read_json, to_folder, write_text
-from .tensors import is_torch, to_numpy
-
-FEATURE_EXTRACTOR_FILE = "preprocessor_config.json"
-
-
-def part_of_config(folder: pathlib.Path, part: str, what: str) -> Dict[str, Any]:
-    """The entry `part` of processor_config.json, or else preprocessor_config.json.
-
-    folder: a checkpoint's, or one of those files.  Raises FileNotFoundError if neither is there.
-    """
-    if folder.is_file():
-        return read_json(folder) or {}
-    found = (read_json(folder / "processor_config.json") or {}).get(part)
-    if found is None:
-        found = read_json(folder / FEATURE_EXTRACTOR_FILE)
-    if found is None:
-        raise FileNotFoundError(
-            f"{folder}: has no {what}; expected processor_config.json with {part!r}, or "
-            f"{FEATURE_EXTRACTOR_FILE}"
-        )
-    return dict(found)
-
+from gemma3n import _native
+from gemma3n.batch import BatchFeature, tensor_kind
+from gemma3n.media import is_sound, load_audio, mono, resample
+from gemma3n.pretrained import StoredParameters
+from gemma3n.tensors import is_torch, to_numpy
 
 @lru_cache(maxsize=8)
 def _native_extractor(config_json: str) -> Any:
     return _native.AudioFeatureExtractor.from_json(config_json)
 
 
-class Gemma3nAudioFeatureExtractor:
+class Gemma3nAudioFeatureExtractor(StoredParameters):
     """Sound to log-mel features. Parameters are those of preprocessor_config.json.
 
     feature_size: mel bins F.  sampling_rate: Hz.  padding_value: of samples.
@@ -51,6 +29,7 @@ class Gemma3nAudioFeatureExtractor:
     dither: deviation of noise that is added.  per_bin_mean, per_bin_stddev: [F], or None.
     """
 
+    _part = "feature_extractor"
     model_input_names = ["input_features", "input_features_mask"]
 
     def __init__(
@@ -101,19 +80,6 @@ class Gemma3nAudioFeatureExtractor:
             None if per_bin_stddev is None else np.array(per_bin_stddev).reshape(bins)
         )
         self._native()  # refuses parameters that make no sense
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
-        """Reads processor_config.json or preprocessor_config.json. Keywords override entries.
-
-        return_unused_kwargs=True: also returns the keywords that are no entries.
-        """
-        unused = bool(kwargs.pop("return_unused_kwargs", False))
-        folder = pathlib.Path(pretrained_model_name_or_path)
-        if not folder.is_file():
-            folder = model_dir(pretrained_model_name_or_path, kwargs)
-        config = part_of_config(folder, "feature_extractor", "feature extractor")
-        return cls.from_dict(config, return_unused_kwargs=unused, **kwargs)
 
     @classmethod
     def from_dict(cls, feature_extractor_dict: Dict[str, Any], **kwargs: Any) -> Any:
@@ -259,24 +225,6 @@ class Gemma3nAudioFeatureExtractor:
         config = {k: copy.deepcopy(v) for k, v in self.__dict__.items() if not k.startswith("_")}
         config["feature_extractor_type"] = type(self).__name__
         return config
-
-    def to_json_string(self) -> str:
-        config = {
-            key: value.tolist() if isinstance(value, np.ndarray) else value
-            for key, value in self.to_dict().items()
-        }
-        return json.dumps(config, indent=2, sort_keys=True) + "\n"
-
-    def to_json_file(self, json_file_path: Any) -> None:
-        write_text(pathlib.Path(json_file_path), self.to_json_string())
-
-    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> List[str]:
-        """Writes preprocessor_config.json; returns its path in a list."""
-        folder = to_folder(save_directory, kwargs)
-        return [write_text(folder / FEATURE_EXTRACTOR_FILE, self.to_json_string())]
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__} {self.to_json_string()}"
 
 
 def _round_up(length: int, multiple: Optional[int]) -> int:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import os
-import pathlib
 from functools import lru_cache
 from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from . import _native
-from .batch import BatchFeature, tensor_kind
-from .feature_extraction import part_of_config
-from .media import is_pil_image, load_pixels, pil_to_pixels
-from .pretrained import model_dir, to_folder, write_text
-from .tensors import as_tensor_type, is_torch, to_numpy
+from gemma3n import _native
+from gemma3n.batch import BatchFeature, tensor_kind
+from gemma3n.media import is_pil_image, load_pixels, pil_to_pixels
+from gemma3n.pretrained import StoredParameters
+from gemma3n.tensors import as_tensor_type, is_torch, to_numpy
 
-IMAGE_PROCESSOR_FILE = "preprocessor_config.json"
 _BILINEAR, _BICUBIC = 2, 3
 _SIZE_KEYS = ({"height", "width"}, {"shortest_edge"})
 
@@ -60,7 +57,7 @@ def _native_processor(config_json: str) -> Any:
     return _native.ImageProcessor.from_json(config_json)
 
 
-class SiglipImageProcessor:
+class SiglipImageProcessor(StoredParameters):
     """Pictures to pixels: resized to exactly height x width, rescaled, normalised.
 
     size: {"height": ..., "width": ...} or {"shortest_edge": ...}, pixels.  resample: 2, bilinear.
@@ -68,6 +65,7 @@ class SiglipImageProcessor:
     do_convert_rgb: grey and transparent pictures become RGB, transparency over white.
     """
 
+    _part = "image_processor"
     model_input_names = ["pixel_values"]
     default_to_square = False
 
@@ -81,19 +79,6 @@ class SiglipImageProcessor:
     @property
     def backend(self) -> str:
         return "gemma3n"
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
-        """Reads processor_config.json or preprocessor_config.json. Keywords override entries.
-
-        return_unused_kwargs=True: also returns the keywords that are no options.
-        """
-        unused = bool(kwargs.pop("return_unused_kwargs", False))
-        folder = pathlib.Path(pretrained_model_name_or_path)
-        if not folder.is_file():
-            folder = model_dir(pretrained_model_name_or_path, kwargs)
-        config = part_of_config(folder, "image_processor", "image processor")
-        return cls.from_dict(config, return_unused_kwargs=unused, **kwargs)
 
     @classmethod
     def from_dict(cls, image_processor_dict: Dict[str, Any], **kwargs: Any) -> Any:
@@ -225,20 +210,6 @@ class SiglipImageProcessor:
             config[name] = dict(value) if isinstance(value, SizeDict) else copy.deepcopy(value)
         config["image_processor_type"] = type(self).__name__
         return config
-
-    def to_json_string(self) -> str:
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-
-    def to_json_file(self, json_file_path: Any) -> None:
-        write_text(pathlib.Path(json_file_path), self.to_json_string())
-
-    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> List[str]:
-        """Writes preprocessor_config.json; returns its path in a list."""
-        folder = to_folder(save_directory, kwargs)
-        return [write_text(folder / IMAGE_PROCESSOR_FILE, self.to_json_string())]
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__} {self.to_json_string()}"
 
 
 SiglipImageProcessorFast = SiglipImageProcessor

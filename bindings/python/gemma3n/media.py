@@ -9,8 +9,8 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from . import _native
-from .tensors import is_torch, to_numpy
+from gemma3n import _native
+from gemma3n.tensors import is_torch, to_numpy
 
 _SOUND_RATES = (1, 768_000)  # Hz
 

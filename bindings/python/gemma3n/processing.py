@@ -10,13 +10,19 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 import numpy as np
 
 from gemma3n.log import logger
-from .batch import BatchFeature
-from .chat import NOT_MARKED, ChatRenderer, plain_conversations, without_marked
-from .feature_extraction import Gemma3nAudioFeatureExtractor
-from .image_processing import IMAGE_OPTIONS, SiglipImageProcessor, nested_pictures
-from .media import sounds_of
-from .pretrained import model_dir, read_json, to_folder, write_text
-from .tokenization import GemmaTokenizer, write_chat_templates
+from gemma3n.batch import BatchFeature
+from gemma3n.chat import (
+    NOT_MARKED,
+    ChatRenderer,
+    plain_conversations,
+    without_marked,
+    write_chat_templates,
+)
+from gemma3n.feature_extraction import Gemma3nAudioFeatureExtractor
+from gemma3n.image_processing import IMAGE_OPTIONS, SiglipImageProcessor, nested_pictures
+from gemma3n.media import sounds_of
+from gemma3n.pretrained import model_dir, read_json, to_folder, write_text
+from gemma3n.tokenization import GemmaTokenizer
 
 
 PROCESSOR_FILE = "processor_config.json"

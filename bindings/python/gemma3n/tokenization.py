@@ -7,16 +7,23 @@ import json
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from gemma3n import _native
+from gemma3n.batch import BatchEncoding, Encoding, Run, Source, tensor_kind
+from gemma3n.chat import (
+    ChatRenderer,
+    ControlTokens,
+    plain_conversations,
+    read_chat_templates,
+    write_chat_templates,
+)
 from gemma3n.log import logger
-from . import _native
-from .batch import BatchEncoding, Encoding, Run, Source, tensor_kind
-from .chat import ChatRenderer, ControlTokens, plain_conversations
-from .pretrained import model_dir, read_json, read_text, to_folder, write_text
-from .tensors import is_torch
+from gemma3n.new_tokenizer import new_tokenizer_json
+from gemma3n.pretrained import model_dir, read_json, to_folder, write_text
+from gemma3n.tensors import is_torch
 
 
 _NO_LIMIT = int(1e30)  # model_max_length where no one set it
@@ -149,7 +156,7 @@ class GemmaTokenizer:
         else:
             names = [str(options[name]) for name in ("pad_token", "eos_token", "bos_token",
                                                      "unk_token", "mask_token")]
-            tokenizer_json = _new_tokenizer_json(vocab, merges or [], names)
+            tokenizer_json = new_tokenizer_json(vocab, merges or [], names)
         self._set_up(tokenizer_json, options)
 
     @classmethod
@@ -170,7 +177,7 @@ class GemmaTokenizer:
         config = read_json(folder / "tokenizer_config.json") or {}
         for unused in ("tokenizer_class", "add_bos_token", "add_eos_token", "init_inputs"):
             config.pop(unused, None)
-        template = _chat_templates(folder)
+        template = read_chat_templates(folder)
         if template is not None:
             config["chat_template"] = template
         if "added_tokens_decoder" not in config:
@@ -1197,90 +1204,3 @@ def _windows(length: int, kept: int, stride: int, side: str) -> List[Tuple[int, 
             if end <= kept:
                 break
     return windows
-
-
-def _chat_templates(folder: pathlib.Path) -> Union[str, Dict[str, str], None]:
-    """chat_template.jinja, with those of additional_chat_templates/ by name if there are any."""
-    templates = {}
-    default = read_text(folder / "chat_template.jinja")
-    if default is not None:
-        templates["default"] = default
-    for path in sorted((folder / "additional_chat_templates").glob("*.jinja")):
-        templates[path.stem] = path.read_text(encoding="utf-8")
-    return templates.get("default") if set(templates) <= {"default"} else templates
-
-
-def write_chat_templates(
-    folder: pathlib.Path, templates: Union[str, Dict[str, str], None], prefix: str = ""
-) -> List[pathlib.Path]:
-    """The files that _chat_templates reads."""
-    if templates is None:
-        return []
-    files = []
-    for name, text in ({"default": templates} if isinstance(templates, str) else templates).items():
-        path = folder / f"{prefix}chat_template.jinja"
-        if name != "default":
-            if not re.fullmatch(r"[^/\\\0]+", name) or name in (".", ".."):
-                raise ValueError(f"chat_template: {name!r} cannot be the name of a file")
-            path = folder / f"{prefix}additional_chat_templates" / f"{name}.jinja"
-            path.parent.mkdir(exist_ok=True)
-        write_text(path, text)
-        files.append(path)
-    return files
-
-
-def _new_tokenizer_json(
-    vocab: Optional[Dict[str, int]], merges: Sequence[Any], names: List[str]
-) -> bytes:
-    """A tokenizer.json of Gemma's kind."""
-    if vocab is None:
-        vocab = {name: index for index, name in enumerate(names)}
-    pairs = [list(m) if isinstance(m, (list, tuple)) else m.split(" ") for m in merges]
-    added = [
-        {"id": vocab[name], "content": name, "special": True, "normalized": False}
-        for name in dict.fromkeys(names)
-        if name in vocab
-    ]
-    content = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"single_word": False, "lstrip": False, "rstrip": False, **t} for t in added],
-        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
-        "pre_tokenizer": {
-            "type": "Split",
-            "pattern": {"String": " "},
-            "behavior": "MergedWithPrevious",
-            "invert": False,
-        },
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [{"Sequence": {"id": "A", "type_id": 0}}],
-            "pair": [
-                {"Sequence": {"id": "A", "type_id": 0}},
-                {"Sequence": {"id": "B", "type_id": 1}},
-            ],
-            "special_tokens": {},
-        },
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-            ],
-        },
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": names[3],
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "ignore_merges": False,
-            "vocab": vocab,
-            "merges": pairs,
-        },
-    }
-    return json.dumps(content).encode("utf-8")

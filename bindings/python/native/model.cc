@@ -47,31 +47,63 @@ std::shared_ptr<Cache> cache_of(nb::handle cache) {
   return cache.is_none() ? nullptr : nb::cast<std::shared_ptr<Cache>>(cache);
 }
 
-void fill(TextInputs& in, nb::handle input_ids, nb::handle inputs_embeds,
-          nb::handle per_layer_inputs, nb::handle attention_mask, nb::handle position_ids,
-          nb::handle past_key_values, bool use_cache, bool output_hidden_states) {
-  in.input_ids = to_tensor(input_ids, DType::kI64, "input_ids");
-  in.inputs_embeds = to_tensor(inputs_embeds, DType::kF32, "inputs_embeds");
-  in.per_layer_inputs = to_tensor(per_layer_inputs, DType::kF32, "per_layer_inputs");
-  in.attention_mask = to_tensor(attention_mask, DType::kI64, "attention_mask");
-  in.position_ids = to_tensor(position_ids, DType::kI64, "position_ids");
-  in.past_key_values = cache_of(past_key_values);
-  in.use_cache = use_cache;
-  in.output_hidden_states = output_hidden_states;
+nb::object get(const nb::kwargs& inputs, const char* name) {
+  return inputs.contains(name) ? nb::object(inputs[name]) : nb::none();
 }
 
-void fill_head(CausalLMInputs& in, std::int64_t logits_to_keep, nb::handle logits_indices,
-               nb::handle labels) {
-  in.logits_to_keep = logits_to_keep;
-  in.logits_indices = to_tensor(logits_indices, DType::kI64, "logits_to_keep");
-  in.labels = to_tensor(labels, DType::kI64, "labels");
+Tensor tensor_of(const nb::kwargs& inputs, DType dtype, const char* name) {
+  return to_tensor(get(inputs, name), dtype, name);
 }
 
-MediaInputs media_of(nb::handle pixel_values, nb::handle input_features,
-                     nb::handle input_features_mask) {
-  return {to_tensor(pixel_values, DType::kF32, "pixel_values"),
-          to_tensor(input_features, DType::kF32, "input_features"),
-          to_tensor(input_features_mask, DType::kBool, "input_features_mask")};
+// The arguments of forward() that are there, into the inputs of any of the models.
+void fill(const nb::kwargs& from, TextInputs& in) {
+  in.input_ids = tensor_of(from, DType::kI64, "input_ids");
+  in.inputs_embeds = tensor_of(from, DType::kF32, "inputs_embeds");
+  in.per_layer_inputs = tensor_of(from, DType::kF32, "per_layer_inputs");
+  in.attention_mask = tensor_of(from, DType::kI64, "attention_mask");
+  in.position_ids = tensor_of(from, DType::kI64, "position_ids");
+  in.past_key_values = cache_of(get(from, "past_key_values"));
+  if (from.contains("use_cache")) in.use_cache = nb::cast<bool>(from["use_cache"]);
+  if (from.contains("output_hidden_states")) {
+    in.output_hidden_states = nb::cast<bool>(from["output_hidden_states"]);
+  }
+}
+
+void fill(const nb::kwargs& from, CausalLMInputs& in) {
+  fill(from, static_cast<TextInputs&>(in));
+  if (from.contains("logits_to_keep")) {
+    in.logits_to_keep = nb::cast<std::int64_t>(from["logits_to_keep"]);
+  }
+  in.logits_indices = tensor_of(from, DType::kI64, "logits_indices");
+  in.labels = tensor_of(from, DType::kI64, "labels");
+}
+
+MediaInputs media_of(const nb::kwargs& from) {
+  return {tensor_of(from, DType::kF32, "pixel_values"),
+          tensor_of(from, DType::kF32, "input_features"),
+          tensor_of(from, DType::kBool, "input_features_mask")};
+}
+
+void fill(const nb::kwargs& from, MultimodalInputs& in) {
+  fill(from, static_cast<CausalLMInputs&>(in));
+  in.media = media_of(from);
+}
+
+// Of Model, whose media are an argument of their own.
+struct ModelInputs : TextInputs {
+  MediaInputs media = {};
+};
+
+void fill(const nb::kwargs& from, ModelInputs& in) {
+  fill(from, static_cast<TextInputs&>(in));
+  in.media = media_of(from);
+}
+
+ModelOutputs run(const Model& model, const ModelInputs& in) { return model.forward(in, in.media); }
+
+template <typename Class, typename Inputs>
+auto run(const Class& model, const Inputs& in) {
+  return model.forward(in);
 }
 
 nb::object states_of(const std::vector<Tensor>& states) {
@@ -99,82 +131,26 @@ void put(nb::dict& d, const MediaStates& out) {
   d["audio_hidden_states"] = to_numpy(out.audio_hidden_states);
 }
 
-nb::dict text_forward(const TextModel& model, nb::handle input_ids, nb::handle inputs_embeds,
-                      nb::handle per_layer_inputs, nb::handle attention_mask,
-                      nb::handle position_ids, nb::handle past_key_values, bool use_cache,
-                      bool output_hidden_states) {
-  TextInputs in;
-  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
-       past_key_values, use_cache, output_hidden_states);
-  TextOutputs out;
-  {
-    nb::gil_scoped_release release;
-    out = model.forward(in);
-  }
-  nb::dict d;
-  put(d, out);
-  return d;
-}
-
-nb::dict causal_forward(const ForCausalLM& model, nb::handle input_ids, nb::handle inputs_embeds,
-                        nb::handle per_layer_inputs, nb::handle attention_mask,
-                        nb::handle position_ids, nb::handle past_key_values, bool use_cache,
-                        bool output_hidden_states, std::int64_t logits_to_keep,
-                        nb::handle logits_indices, nb::handle labels) {
-  CausalLMInputs in;
-  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
-       past_key_values, use_cache, output_hidden_states);
-  fill_head(in, logits_to_keep, logits_indices, labels);
-  CausalLMOutputs out;
-  {
-    nb::gil_scoped_release release;
-    out = model.forward(in);
-  }
-  nb::dict d;
-  put(d, out);
-  return d;
-}
-
-nb::dict model_forward(const Model& model, nb::handle input_ids, nb::handle inputs_embeds,
-                       nb::handle per_layer_inputs, nb::handle attention_mask,
-                       nb::handle position_ids, nb::handle past_key_values, bool use_cache,
-                       bool output_hidden_states, nb::handle pixel_values,
-                       nb::handle input_features, nb::handle input_features_mask) {
-  TextInputs in;
-  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
-       past_key_values, use_cache, output_hidden_states);
-  const MediaInputs media = media_of(pixel_values, input_features, input_features_mask);
-  ModelOutputs out;
-  {
-    nb::gil_scoped_release release;
-    out = model.forward(in, media);
-  }
-  nb::dict d;
+void put(nb::dict& d, const ModelOutputs& out) {
   put(d, static_cast<const TextOutputs&>(out));
   put(d, static_cast<const MediaStates&>(out));
-  return d;
 }
 
-nb::dict multimodal_forward(const ForConditionalGeneration& model, nb::handle input_ids,
-                            nb::handle inputs_embeds, nb::handle per_layer_inputs,
-                            nb::handle attention_mask, nb::handle position_ids,
-                            nb::handle past_key_values, bool use_cache, bool output_hidden_states,
-                            std::int64_t logits_to_keep, nb::handle logits_indices,
-                            nb::handle labels, nb::handle pixel_values, nb::handle input_features,
-                            nb::handle input_features_mask) {
-  MultimodalInputs in;
-  fill(in, input_ids, inputs_embeds, per_layer_inputs, attention_mask, position_ids,
-       past_key_values, use_cache, output_hidden_states);
-  fill_head(in, logits_to_keep, logits_indices, labels);
-  in.media = media_of(pixel_values, input_features, input_features_mask);
-  MultimodalOutputs out;
-  {
-    nb::gil_scoped_release release;
-    out = model.forward(in);
-  }
-  nb::dict d;
+void put(nb::dict& d, const MultimodalOutputs& out) {
   put(d, static_cast<const CausalLMOutputs&>(out));
   put(d, static_cast<const MediaStates&>(out));
+}
+
+template <typename Class, typename Inputs>
+nb::dict forward(const Class& model, const nb::kwargs& arguments) {
+  Inputs in;
+  fill(arguments, in);
+  const auto out = [&] {
+    nb::gil_scoped_release release;
+    return run(model, in);
+  }();
+  nb::dict d;
+  put(d, out);
   return d;
 }
 
@@ -232,18 +208,8 @@ void bind_model(nb::module_& m) {
       .def("clone", &Cache::clone)
       .def_prop_ro("size_bytes", &Cache::size_bytes);
 
-#define GEMMA3N_TEXT_ARGUMENTS                                                                   \
-  "input_ids"_a = nb::none(), "inputs_embeds"_a = nb::none(), "per_layer_inputs"_a = nb::none(), \
-  "attention_mask"_a = nb::none(), "position_ids"_a = nb::none(),                                \
-  "past_key_values"_a = nb::none(), "use_cache"_a = true, "output_hidden_states"_a = false
-#define GEMMA3N_HEAD_ARGUMENTS \
-  "logits_to_keep"_a = 0, "logits_indices"_a = nb::none(), "labels"_a = nb::none()
-#define GEMMA3N_MEDIA_ARGUMENTS                                   \
-  "pixel_values"_a = nb::none(), "input_features"_a = nb::none(), \
-  "input_features_mask"_a = nb::none()
-
   auto text = nb::class_<TextModel>(m, "TextModel")
-                  .def("forward", &text_forward, GEMMA3N_TEXT_ARGUMENTS)
+                  .def("forward", &forward<TextModel, TextInputs>)
                   .def(
                       "get_per_layer_inputs",
                       [](const TextModel& model, nb::handle ids) {
@@ -261,7 +227,7 @@ void bind_model(nb::module_& m) {
   bind_common(text);
 
   auto causal = nb::class_<ForCausalLM>(m, "ForCausalLM")
-                    .def("forward", &causal_forward, GEMMA3N_TEXT_ARGUMENTS, GEMMA3N_HEAD_ARGUMENTS)
+                    .def("forward", &forward<ForCausalLM, CausalLMInputs>)
                     .def("model", &ForCausalLM::model)
                     .def_prop_ro("threads", &ForCausalLM::threads);
   bind_common(causal);
@@ -275,15 +241,14 @@ void bind_model(nb::module_& m) {
 
   auto model =
       nb::class_<Model>(m, "Model")
-          .def("forward", &model_forward, GEMMA3N_TEXT_ARGUMENTS, GEMMA3N_MEDIA_ARGUMENTS)
+          .def("forward", &forward<Model, ModelInputs>)
           .def("get_image_features", &image_features, "pixel_values"_a)
           .def("get_audio_features", &audio_features, "input_features"_a, "input_features_mask"_a)
           .def("language_model", &Model::language_model);
   bind_common(model);
 
   auto whole = nb::class_<ForConditionalGeneration>(m, "ForConditionalGeneration")
-                   .def("forward", &multimodal_forward, GEMMA3N_TEXT_ARGUMENTS,
-                        GEMMA3N_HEAD_ARGUMENTS, GEMMA3N_MEDIA_ARGUMENTS)
+                   .def("forward", &forward<ForConditionalGeneration, MultimodalInputs>)
                    .def("model", &ForConditionalGeneration::model)
                    .def("language_model", &ForConditionalGeneration::language_model)
                    .def_prop_ro("threads", &ForConditionalGeneration::threads);
@@ -296,10 +261,6 @@ void bind_model(nb::module_& m) {
                                                    {.threads = threads});
       },
       "config"_a, "seed"_a, "threads"_a = 0);
-
-#undef GEMMA3N_TEXT_ARGUMENTS
-#undef GEMMA3N_HEAD_ARGUMENTS
-#undef GEMMA3N_MEDIA_ARGUMENTS
 
   // What the checkpoint holds: a list of (name, dtype, shape, file, is used, is the text model's),
   // and whether it has towers.

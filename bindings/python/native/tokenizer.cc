@@ -63,13 +63,6 @@ void bind_encoding(nb::module_& m) {
 
   nb::class_<Tokenizer>(m, "Tokenizer")
       .def_static(
-          "from_pretrained",
-          [](const std::string& model_dir) {
-            const nb::gil_scoped_release release;
-            return Tokenizer::from_pretrained(model_dir);
-          },
-          "model_dir"_a)
-      .def_static(
           "from_json",
           [](const nb::bytes& tokenizer_json, const std::string& tokenizer_config) {
             const auto json = view(tokenizer_json);
@@ -87,14 +80,7 @@ void bind_encoding(nb::module_& m) {
       .def_prop_ro("base_vocab_size", &Tokenizer::base_vocab_size)
       .def_prop_ro("added_tokens", [](const Tokenizer& t) { return t.added_tokens(); })
       .def_prop_ro("prefix", [](const Tokenizer& t) { return to_vector(t.prefix()); })
-      .def_prop_ro("suffix", [](const Tokenizer& t) { return to_vector(t.suffix()); })
-      .def("is_special", &Tokenizer::is_special, "id"_a)
-      .def("named_token", &Tokenizer::named_token, "name"_a);
-
-  nb::class_<StreamingDecoder>(m, "StreamingDecoder")
-      .def(nb::init<Tokenizer, bool>(), "tokenizer"_a, "skip_special_tokens"_a = true)
-      .def("push", &StreamingDecoder::push, "id"_a)
-      .def("finish", &StreamingDecoder::finish);
+      .def_prop_ro("suffix", [](const Tokenizer& t) { return to_vector(t.suffix()); });
 }
 
 void bind_chat(nb::module_& m) {
@@ -111,8 +97,7 @@ void bind_chat(nb::module_& m) {
                 messages_json, {add_generation_prompt, continue_final_message, variables_json});
           },
           "messages_json"_a, "add_generation_prompt"_a = false, "continue_final_message"_a = false,
-          "variables_json"_a = "{}")
-      .def_prop_ro("source", &ChatTemplate::source);
+          "variables_json"_a = "{}");
 }
 
 }  // namespace
