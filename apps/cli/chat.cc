@@ -1,4 +1,4 @@
-// gemma3n chat MODEL: a conversation, line by line.
+// gemma3n chat [MODEL]: a conversation, line by line.
 #include <algorithm>
 #include <memory>
 #include <string_view>
@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "commands.h"
+#include "demo_model.h"
 #include "generation_options.h"
 #include "input.h"
 #include "line_reader.h"
@@ -18,7 +19,7 @@ namespace gemma3n::cli {
 namespace {
 
 struct Arguments {
-  std::string model;
+  std::optional<std::string> model;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
   bool no_history = false;
@@ -188,13 +189,14 @@ void converse(Chat& chat, PendingMedia& pending, LineReader& lines, Output& out)
 }
 
 int run(const Arguments& arguments, Output& out) {
-  const auto processor = Processor::from_pretrained(arguments.model);
+  const std::string model_dir = model_or_demo(arguments.model);
+  const auto processor = Processor::from_pretrained(model_dir);
   processor.chat_template();  // without one there is no conversation
   auto config =
-      generation_config(arguments.generation, GenerationConfig::from_pretrained(arguments.model),
+      generation_config(arguments.generation, GenerationConfig::from_pretrained(model_dir),
                         processor.tokenizer());
   config.num_return_sequences = 1;  // whatever the checkpoint says: there is one conversation
-  const auto model = load_model(arguments.model, thread_count(arguments.threads));
+  const auto model = load_model(model_dir, thread_count(arguments.threads));
 
   PendingMedia pending(arguments.media, sample_rate_hz(processor));
   Chat chat(model, processor, config);
@@ -220,7 +222,8 @@ Commands of the conversation:
 )";
 
 constexpr std::string_view kExample = R"(
-Example:
+Examples:
+  gemma3n chat
   gemma3n chat gemma-3n-E2B-it --system "You are a patient teacher." --temperature 0.7
   gemma3n chat gemma-3n-E2B-it --image holiday.jpg
 )";
@@ -229,7 +232,7 @@ Example:
 
 Runner declare_chat(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  options.positional("MODEL", arguments->model, "folder of the checkpoint");
+  options.positional("MODEL", arguments->model, "folder of the checkpoint; the demonstration model if absent");
   options.add("--system", "TEXT", arguments->system, "instructions that come before all messages");
   options.flag("--no-history", arguments->no_history, "neither read nor write the history file");
   declare_threads(options, arguments->threads);

@@ -1,4 +1,4 @@
-// gemma3n run MODEL [PROMPT]: one answer.
+// gemma3n run [MODEL] [PROMPT]: one answer.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 
 #include "answer.h"
 #include "commands.h"
+#include "demo_model.h"
 #include "gemma3n/processor.h"
 #include "generation_options.h"
 #include "input.h"
@@ -24,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Arguments {
-  std::string model;
+  std::optional<std::string> model;
   std::optional<std::string> prompt;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
@@ -120,7 +121,7 @@ std::string json_report(const Arguments& arguments, const GenerationConfig& conf
                         const GenerateOutput& output, const Timings& timings) {
   Json json;
   json.begin_object()
-      .member("model", arguments.model)
+      .member("model", *arguments.model)
       .member("text", output.text.at(0))
       .member("finish_reason", finish_reason_name(output.finish_reasons.at(0)))
       .member("prompt_tokens", output.prompt_tokens)
@@ -180,20 +181,21 @@ GenerateOutput make_answer(const AnyModel& model, const Processor& processor,
                         display.generate_options());
 }
 
-int run(const Arguments& arguments, Output& out) {
+int run(Arguments arguments, Output& out) {
   const auto start = Clock::now();
+  arguments.model = model_or_demo(arguments.model, arguments.prompt);
   if (arguments.raw && arguments.system) {
     fail(ErrorCode::kInvalidArgument, "--system needs the chat template, which --raw leaves out");
   }
   const std::string prompt = read_prompt(arguments);
-  const auto processor = Processor::from_pretrained(arguments.model);
+  const auto processor = Processor::from_pretrained(*arguments.model);
   const auto config =
-      generation_config(arguments.generation, GenerationConfig::from_pretrained(arguments.model),
+      generation_config(arguments.generation, GenerationConfig::from_pretrained(*arguments.model),
                         processor.tokenizer());
   const auto inputs = process(arguments, processor,
                               load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
 
-  const auto model = load_model(arguments.model, thread_count(arguments.threads));
+  const auto model = load_model(*arguments.model, thread_count(arguments.threads));
   Timings timings = {.load_seconds = seconds_since(start)};
 
   const bool streams = !arguments.json && config.num_return_sequences == 1;
@@ -214,6 +216,10 @@ int run(const Arguments& arguments, Output& out) {
 }
 
 constexpr const char* kFooter = R"(
+Without MODEL, the demonstration model answers: a toy that comes with the program and knows coloured
+shapes, short speech and a small world. A single argument is the MODEL if it exists as a folder or
+contains a slash and no space; otherwise it is the PROMPT.
+
 The prompt is put into the checkpoint's own chat template, unless --raw is given. From standard
 input, one final line feed is dropped. A prompt that begins with "-" needs "--" before it.
 
@@ -232,6 +238,7 @@ Ctrl-C ends the answer: what there is of it is printed, and the exit code is 130
   sounds), threads, peak_resident_bytes
 
 Examples:
+  gemma3n run "What does a cow say?"
   gemma3n run gemma-3n-E2B-it "Name three rivers." --greedy
   gemma3n run gemma-3n-E2B-it --image a.jpg --image b.png "Which is cuter?"
   gemma3n run gemma-3n-E2B-it --audio speech.flac "Transcribe this."
@@ -244,7 +251,7 @@ Examples:
 
 Runner declare_run(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  options.positional("MODEL", arguments->model, "folder of the checkpoint");
+  options.positional("MODEL", arguments->model, "folder of the checkpoint; the demonstration model if absent");
   options.positional("PROMPT", arguments->prompt,
                      "what to say to the model; standard input if absent or \"-\"");
   options.add("--system", "TEXT", arguments->system, "instructions that come before the prompt");

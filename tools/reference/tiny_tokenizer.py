@@ -13,7 +13,7 @@ The layout of ids is Gemma 3n's, scaled down (V = number of text ids):
 import json
 import pathlib
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 SPACE = "\u2581"
 CONTROL = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>"]
@@ -43,13 +43,16 @@ def media_ids(text_ids, media):
     }
 
 
-def learn_pieces(count):
-    """`count` pieces and the merges that make them; merges do not cross words."""
+def learn_pieces(count, lines=(" ".join(TEXT.split()),), alphabet=ALPHABET, apart=None):
+    """`count` pieces of `lines`, and the merges that make them; merges do not cross words, nor what `apart` matches."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Replace(" ", SPACE)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(SPACE, "merged_with_next")
-    trainer = trainers.BpeTrainer(vocab_size=count, initial_alphabet=sorted(set(ALPHABET)), show_progress=False)
-    tokenizer.train_from_iterator([" ".join(TEXT.split())], trainer)
+    if apart:
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [tokenizer.pre_tokenizer, pre_tokenizers.Split(Regex(apart), "isolated")])
+    trainer = trainers.BpeTrainer(vocab_size=count, initial_alphabet=sorted(set(alphabet)), show_progress=False)
+    tokenizer.train_from_iterator(lines, trainer)
     model = json.loads(tokenizer.to_str())["model"]
     pieces = sorted(model["vocab"], key=model["vocab"].get)
     assert len(pieces) == count, f"only {len(pieces)} pieces can be learnt"
@@ -61,10 +64,11 @@ def added_token(content, index, special):
             "normalized": False, "special": special}
 
 
-def tokenizer_json(text_ids, media):
+def tokenizer_json(text_ids, media, **learning):
+    """The file's content; `learning` goes to learn_pieces."""
     fixed = CONTROL + NEWLINES + MEDIA_STARTS
     bytes_ = [f"<0x{b:02X}>" for b in range(256)]
-    pieces, merges = learn_pieces(text_ids - len(fixed) - len(bytes_))
+    pieces, merges = learn_pieces(text_ids - len(fixed) - len(bytes_), **learning)
     vocab = {piece: index for index, piece in enumerate(fixed + bytes_ + pieces)} | media_ids(text_ids, media)
     special = set(CONTROL + MEDIA_STARTS) | set(media_ids(text_ids, media))
     added = [added_token(t, vocab[t], t in special) for t in fixed + list(media_ids(text_ids, media))]
@@ -109,7 +113,7 @@ def tokenizer_config():
     }
 
 
-def write_tokenizer(folder, text_ids, media, template_in_config):
+def write_tokenizer(folder, text_ids, media, template_in_config, **learning):
     """tokenizer.json, tokenizer_config.json, and the chat template in a file of its own or in the latter."""
 
     def write(name, value):
@@ -121,5 +125,5 @@ def write_tokenizer(folder, text_ids, media, template_in_config):
         config["chat_template"] = template
     else:
         (folder / "chat_template.jinja").write_text(template)
-    write("tokenizer.json", tokenizer_json(text_ids, media))
+    write("tokenizer.json", tokenizer_json(text_ids, media, **learning))
     write("tokenizer_config.json", config)

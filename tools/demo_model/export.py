@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Step 3: writes what training reached as a checkpoint of Hugging Face's form.
+
+    python tools/demo_model/export.py WORK models/demo
+
+The model card is written by write_card.py, from what `gemma3n eval` measured.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+
+import torch
+
+import model as demo
+
+
+def trained_model(work, seed):
+    model = demo.new_model(seed)
+    state = torch.load(work / "demo.pt")
+    sleeping = [] if state["awake"] else demo.skip_idle_blocks(model)
+    model.load_state_dict(state["model"])
+    demo.wake_blocks(sleeping, 0.0)
+    with torch.no_grad():
+        # Weights that nothing reads compress to nothing.
+        for _, _, block in sleeping:
+            for name, parameter in block.named_parameters():
+                parameter.zero_()
+    return model.eval()
+
+
+def processor_configs(folder):
+    """In the files of Google's checkpoints: media in preprocessor_config.json, numbers of tokens in processor_config.json."""
+    from transformers import Gemma3nAudioFeatureExtractor, SiglipImageProcessor
+
+    size = {"height": demo.PICTURE_SIZE, "width": demo.PICTURE_SIZE}
+    images = SiglipImageProcessor(do_normalize=False, do_convert_rgb=True, size=size, resample=2).to_dict()
+    sounds = Gemma3nAudioFeatureExtractor().to_dict()
+    merged = images | sounds | {"processor_class": "Gemma3nProcessor"}
+    for key in ("mel_filters", "window"):  # computed from the rest
+        merged.pop(key, None)
+    write(folder / "preprocessor_config.json", merged)
+    write(folder / "processor_config.json", {"processor_class": "Gemma3nProcessor", "image_seq_length": demo.PICTURE_TOKENS,
+                                             "audio_seq_length": demo.CLIP_TOKENS})
+
+
+def write(path, value):
+    path.write_text(json.dumps(value, indent=2, sort_keys=True, default=lambda v: v.tolist()) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    model = trained_model(arguments.work, arguments.seed).to(torch.bfloat16)
+    model.config.dtype = torch.bfloat16
+    model.config.audio_soft_tokens_per_image = demo.CLIP_TOKENS
+    model.generation_config.update(bos_token_id=2, eos_token_id=[1, 6], pad_token_id=0, do_sample=False,
+                                   max_new_tokens=100)
+    model.save_pretrained(arguments.out)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(arguments.work / "tokenizer" / name, arguments.out / name)
+    processor_configs(arguments.out)
+
+
+if __name__ == "__main__":
+    main()

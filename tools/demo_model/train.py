@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""Step 2: the whole model learns to answer.
+
+    python tools/demo_model/train.py WORK [--minutes 90] [--processes 2]
+
+Reads WORK/vision.pt, WORK/audio.pt and WORK/clips; writes WORK/demo.pt every few minutes and goes on from there.
+One kind of conversation a step. At first the towers stand still; then they learn too, slowly; at the end the sleeping
+blocks of the vision tower are woken. A quarter of the steps uses only the first half of each feed-forward layer, so
+that the smaller nested model answers as well.
+"""
+
+import argparse
+import collections
+import math
+import os
+import pathlib
+import tempfile
+import time
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+import torch.nn.functional as F
+from torch import nn
+
+import model as demo
+import pictures
+import speech
+import tokens
+import train_audio
+import world
+
+TEXT_RATE, TOWER_RATE = 2e-3, 3e-4
+UNFREEZE = 0.3  # of the time
+NESTED = 0.25  # of the steps
+
+# Kind of conversation: share of the steps, conversations in a batch of one process.
+KINDS = {
+    "picture": (0.44, 12),
+    "text": (0.16, 20),
+    "transcribe": (0.16, 24),
+    "spoken": (0.17, 12),
+    "two": (0.07, 6),
+}
+
+
+def counts_at(done):
+    """How many shapes a picture has, as training goes on: one or two at first, five at the end."""
+    later = min(1.0, done / 0.4)
+    shares = np.array([0.45, 0.35, 0.2, 0.0, 0.0]) * (1 - later) + np.array([0.28, 0.24, 0.24, 0.12, 0.12]) * later
+    return dict(enumerate(shares / shares.sum(), start=1))
+
+
+class Batches:
+    def __init__(self, work, tokenizer):
+        self.clips = speech.Clips(work / "clips")
+        self.tokenizer = tokenizer
+        # Clips of the first HELD numbers are kept for looking at, as in train_audio.py.
+        self.usable = {text: [i for i in found if i >= train_audio.HELD] for text, found in self.clips.by_text.items()}
+        self.usable = {text: found for text, found in self.usable.items() if found}
+
+    def talk(self, kind, random, done):
+        if kind == "picture":
+            return world.picture_talk(random, counts_at(done))
+        if kind == "text":
+            return world.text_talk(random)
+        if kind == "two":
+            return world.two_pictures_talk(random)
+        if kind == "spoken":
+            counts = {1: 0.3, 2: 0.35, 3: 0.35} if done > 0.25 else {1: 0.6, 2: 0.4}
+            while True:
+                talk = world.spoken_picture_talk(random, counts)
+                if all(p.text in self.usable for p in talk.turns[0].parts if isinstance(p, world.Spoken)):
+                    return talk
+        entry = self.clips.entries[int(random.integers(train_audio.HELD, len(self.clips)))]
+        return world.Talk(None, (world.transcribe_turn(entry["text"], entry["category"], random),))
+
+    def __call__(self, kind, random, done, count):
+        talks = [self.talk(kind, random, done) for _ in range(count)]
+        parts = [p for talk in talks for turn in talk.turns for p in turn.parts]
+        inputs, clip_tokens = {}, 0
+        scenes = [p for p in parts if isinstance(p, pictures.Scene)]
+        if scenes:
+            x = np.stack([pictures.draw(s) for s in scenes]).astype(np.float32) / 255
+            inputs["pixel_values"] = torch.from_numpy(x).permute(0, 3, 1, 2)
+        said = [p.text for p in parts if isinstance(p, world.Spoken)]
+        if said:
+            chosen = [self.usable[t][random.integers(len(self.usable[t]))] for t in said]
+            inputs["input_features"], inputs["input_features_mask"], _ = train_audio.batch(self.clips, chosen, random)
+            needed = math.ceil(inputs["input_features"].shape[1] / 16) + 1
+            full = random.random() < (0.1 if done < 0.6 else 0.6)
+            clip_tokens = demo.CLIP_TOKENS if full else needed + int(random.integers(0, 8))
+        coded = [tokens.encode_talk(self.tokenizer, talk, clip_tokens) for talk in talks]
+        longest = max(len(ids) for ids, _ in coded)
+        inputs["input_ids"] = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in coded])
+        answers = torch.tensor([a + [-1] * (longest - len(a)) for _, a in coded])
+        return talks, inputs, answers, clip_tokens
+
+
+def nested_forward(mlp, x):
+    """Gemma3nTextMLP.forward with the first `mlp.width` neurons only (their statistics decide which of them are on)."""
+    w = mlp.width
+    gate = F.linear(x, mlp.gate_proj.weight[:w])
+    if mlp.activation_sparsity > 0.0:
+        gate = mlp._gaussian_topk(gate)
+    return F.linear(mlp.act_fn(gate) * F.linear(x, mlp.up_proj.weight[:w]), mlp.down_proj.weight[:, :w])
+
+
+def set_width(model, half):
+    for layer in model.model.language_model.layers:
+        layer.mlp.width = layer.mlp.intermediate_size // (2 if half else 1)
+
+
+def forward_loss(model, inputs, answers, clip_tokens):
+    """Mean loss over the tokens of answers, and for each answer whether every token of it is the likeliest."""
+    model.config.audio_soft_tokens_per_image = clip_tokens or demo.CLIP_TOKENS
+    logits = model(**inputs, use_cache=False).logits[:, :-1]
+    learnt, targets = answers[:, 1:], inputs["input_ids"][:, 1:]
+    chosen = learnt >= 0
+    loss = F.cross_entropy(logits[chosen], targets[chosen])
+    wrong = (logits.argmax(-1) != targets) & chosen
+    return loss, wrong, learnt
+
+
+class Training:
+    def __init__(self, arguments, rank):
+        self.arguments, self.rank = arguments, rank
+        work = arguments.work
+        self.path, self.log = work / "demo.pt", work / "demo.log"
+        if rank == 0 and not (work / "tokenizer" / "tokenizer.json").exists():
+            (work / "tokenizer").mkdir(exist_ok=True)
+            tokens.write_tokenizer(work / "tokenizer")
+        dist.barrier()
+        from tokenizers import Tokenizer
+
+        self.batches = Batches(work, Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json")))
+        self.model = model = demo.new_model(arguments.seed)
+        self.sleeping = demo.skip_idle_blocks(model)
+        for layer in model.model.language_model.layers:
+            layer.mlp.forward = nested_forward.__get__(layer.mlp)
+        demo.vision_encoder(model).to(memory_format=torch.channels_last)
+        self.step, self.spent = 0, 0.0
+        state = torch.load(self.path) if self.path.exists() else None
+        if state is None:
+            for name, tower, embed in (("vision", demo.vision_encoder(model), model.model.embed_vision),
+                                       ("audio", model.model.audio_tower, model.model.embed_audio)):
+                learnt = torch.load(work / f"{name}.pt")
+                tower.load_state_dict(learnt["tower"])
+                embed.load_state_dict(learnt["embed"])
+        elif state["awake"]:
+            self.wake()
+        m = model.model
+        self.towers = [p for part in (m.vision_tower, m.audio_tower) for p in part.parameters()]
+        towers = set(self.towers)
+        rest = [p for p in model.parameters() if p not in towers]
+        self.optimizer = torch.optim.AdamW(
+            [dict(params=rest, rate=TEXT_RATE), dict(params=self.towers, rate=TOWER_RATE)], betas=(0.9, 0.98),
+            weight_decay=0.01)
+        self.parts = [list(m.language_model.parameters()), list(m.vision_tower.parameters()),
+                      list(m.audio_tower.parameters()), [*m.embed_vision.parameters(), *m.embed_audio.parameters()]]
+        if state is not None:
+            model.load_state_dict(state["model"])
+            if state["optimizer"]:
+                self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.spent = state["step"], state["spent"]
+        self.right = collections.defaultdict(lambda: collections.deque(maxlen=400))
+        self.half_right = collections.deque(maxlen=2000)
+        self.losses = collections.deque(maxlen=100)
+
+    def wake(self):
+        demo.wake_blocks(self.sleeping, 0.02)
+        demo.vision_encoder(self.model).to(memory_format=torch.channels_last)
+        self.sleeping = []
+
+    def share_progress(self):
+        """Every process goes by the clock of the first."""
+        spent = torch.tensor([self.spent], dtype=torch.float64)
+        dist.broadcast(spent, 0)
+        self.spent = float(spent)
+        return self.spent / (60 * self.arguments.minutes)
+
+    def average_gradients(self):
+        if dist.get_world_size() == 1:
+            return
+        grads = [p.grad for p in self.model.parameters() if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in grads])
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+        for g, new in zip(grads, flat.split([g.numel() for g in grads])):
+            g.copy_(new.view_as(g))
+
+    def train_step(self, done):
+        shared = np.random.default_rng([self.arguments.seed, 3, self.step])
+        names = list(KINDS)
+        kind = names[shared.choice(len(names), p=[v[0] for v in KINDS.values()])]
+        half = shared.random() < NESTED
+        random = np.random.default_rng([self.arguments.seed, 4, self.step, self.rank])
+        shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["rate"] * min(1, (self.step + 1) / 200) * shape
+        for p in self.towers:
+            p.requires_grad_(done >= UNFREEZE)
+        set_width(self.model, half)
+        talks, inputs, answers, clip_tokens = self.batches(kind, random, done, KINDS[kind][1])
+        loss, wrong, learnt = forward_loss(self.model, inputs, answers, clip_tokens)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.average_gradients()
+        for part in self.parts:
+            nn.utils.clip_grad_norm_(part, 1.0)
+        self.optimizer.step()
+        self.losses.append(loss.item())
+        for b, talk in enumerate(talks):
+            for n, turn in enumerate(talk.turns):
+                right = not bool((wrong[b] & (learnt[b] == n)).any())
+                if half:
+                    self.half_right.append(right)
+                else:
+                    self.right[turn.category].append(right)
+
+    def save(self, optimizer=True):
+        demo.save_state(self.path, model=self.model.state_dict(), step=self.step, spent=self.spent,
+                        optimizer=self.optimizer.state_dict() if optimizer else None, awake=not self.sleeping)
+
+    def run(self):
+        """True when the time is over, false when it has to be set up anew from what it saved."""
+        saved = self.spent
+        while (done := self.share_progress()) < 1:
+            started = time.monotonic()
+            if done >= self.arguments.wake and self.sleeping:
+                # The optimizer starts anew: it has to know the woken blocks too.
+                if self.rank == 0:
+                    self.wake()
+                    self.save(optimizer=False)
+                dist.barrier()
+                return False
+            self.train_step(done)
+            self.step += 1
+            self.spent += time.monotonic() - started
+            if self.rank == 0 and self.step % 50 == 0:
+                demo.log(self.log, step=self.step, minutes=self.spent / 60, loss=float(np.mean(self.losses)),
+                         half=float(np.mean(self.half_right or [0])),
+                         **{k: round(float(np.mean(v)), 3) for k, v in sorted(self.right.items())})
+            if self.rank == 0 and self.spent - saved > 180:
+                self.save()
+                saved = self.spent
+        if self.rank == 0:
+            self.save()
+        return True
+
+
+def process(rank, arguments, meeting):
+    demo.set_up_process()
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=arguments.processes)
+    while not Training(arguments, rank).run():
+        pass
+    dist.destroy_process_group()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("--minutes", type=float, default=90)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--wake", type=float, default=0.85, help="share of the time after which all blocks learn")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(process, (arguments, f"{folder}/meeting"), nprocs=arguments.processes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Step 1: the vision tower learns what is where, with a dense head that is thrown away afterwards.
+
+    python tools/demo_model/train_vision.py WORK [--minutes 45]
+
+Each of the 8 x 8 soft tokens, after `embed_vision`, has to say which colour and which kind of shape covers its part
+of the picture and whether a shape's centre lies there. So has the output of stages 0, 1 and 2, each by a
+head of its own: without these the tower learns edges first, becomes blind to colour, and stays so. Colours are known
+after 2,000 pictures; kinds seem to stand still until 4,000, and then come quickly. Pictures are drawn as they are needed, never twice.
+Writes WORK/vision.pt after every 200 steps and goes on from there.
+"""
+
+import argparse
+import math
+import pathlib
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import model as demo
+import pictures
+
+BATCH = 16
+PEAK_RATE = 8e-4
+KINDS_IN = 100  # steps until kinds count in full
+
+
+def batch(random, count):
+    scenes = [pictures.random_scene(random, int(random.choice([1, 2, 3, 4, 5], p=[0.3, 0.25, 0.2, 0.15, 0.1])))
+              for _ in range(count)]
+    x = np.stack([pictures.draw(s) for s in scenes]).astype(np.float32) / 255
+    x = torch.from_numpy(x).permute(0, 3, 1, 2)  # NHWC in memory: channels_last
+    targets = [pictures.cells(s, demo.GRID) for s in scenes]
+    return x, *(torch.from_numpy(np.stack([t[i] for t in targets])).flatten(1) for i in range(3))
+
+
+class Head(nn.Module):
+    """Names colour, kind and centre of each cell."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.sizes = len(pictures.COLOURS) + 1, len(pictures.KINDS) + 1, 1
+        self.linear = nn.Linear(width, sum(self.sizes))
+
+    def forward(self, x, colour, kind, centre, kind_share):
+        """x [B, cells, width]; kind_share: how much kinds count, 0 to 1.
+
+        Returns the loss, and how often colour and kind are right where a shape's centre is.
+        """
+        c, k, m = self.linear(x).split(self.sizes, dim=-1)
+        weight = torch.ones(self.sizes[0])
+        weight[0] = 0.25  # of a cell without a shape
+        loss = F.cross_entropy(c.flatten(0, 1), colour.flatten() + 1, weight=weight)
+        loss = loss + 1.5 * kind_share * F.cross_entropy(k.flatten(0, 1), kind.flatten() + 1, weight=weight[: self.sizes[1]])
+        loss = loss + 0.5 * F.binary_cross_entropy_with_logits(m.squeeze(-1), centre, pos_weight=torch.tensor(3.0))
+        shown = centre > 0
+        right = [((p.argmax(-1) - 1) == t)[shown].float().mean().item() for p, t in ((c, colour), (k, kind))]
+        return loss, right
+
+
+class Heads(nn.Module):
+    """One head after `embed_vision`, and helpers after stages 0, 1 and 2."""
+
+    def __init__(self, tower, width):
+        super().__init__()
+        self.last = Head(width)
+        self.helpers = nn.ModuleDict({"0": Head(16), "1": Head(24), "2": Head(48)})
+        self.states = {}
+        for stage in self.helpers:
+            tower.blocks[int(stage)].register_forward_hook(
+                lambda module, inputs, output, stage=stage: self.states.__setitem__(stage, output))
+
+    def forward(self, soft, *targets):
+        loss, right = self.last(soft, *targets)
+        for stage, head in self.helpers.items():
+            x = F.adaptive_avg_pool2d(self.states[stage], demo.GRID)
+            x = F.rms_norm(x.flatten(2).transpose(1, 2), (x.shape[1],))
+            loss = loss + 0.5 * head(x, *targets)[0]
+        return loss, right
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    demo.set_up_process()
+
+    model = demo.new_model(arguments.seed)
+    demo.skip_idle_blocks(model)
+    tower, embed = demo.vision_encoder(model).to(memory_format=torch.channels_last), model.model.embed_vision
+    for p in embed.embedding.parameters():
+        p.requires_grad_(False)  # the hard tokens: not on this path
+    head = Heads(tower, 128)
+    parameters = [p for m in (tower, embed, head) for p in m.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    path = arguments.work / "vision.pt"
+    step, spent = 0, 0.0
+    if path.exists():
+        state = torch.load(path)
+        tower.load_state_dict(state["tower"])
+        embed.load_state_dict(state["embed"])
+        head.load_state_dict(state["head"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["spent"]
+
+    seen = []
+    while spent < 60 * arguments.minutes:
+        started = time.monotonic()
+        done = spent / (60 * arguments.minutes)
+        rate = PEAK_RATE * min(1, (step + 1) / 200) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        random = np.random.default_rng([arguments.seed, 1, step])
+        x, colour, kind, centre = batch(random, BATCH)
+        soft = tower(x).flatten(2).transpose(1, 2) * 2048**0.5
+        loss, right = head(embed(inputs_embeds=soft), colour, kind, centre, float(np.clip(step / KINDS_IN, 0.2, 1)))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        seen.append([loss.item(), *right])
+        step += 1
+        spent += time.monotonic() - started
+        if step % 50 == 0:
+            mean = np.mean(seen[-50:], 0)
+            demo.log(arguments.work / "vision.log", step=step, minutes=spent / 60, pictures=step * BATCH, loss=mean[0],
+                     colour=mean[1], kind=mean[2])
+        if step % 200 == 0 or spent >= 60 * arguments.minutes:
+            demo.save_state(path, tower=tower.state_dict(), embed=embed.state_dict(), head=head.state_dict(),
+                            optimizer=optimizer.state_dict(), step=step, spent=spent)
+
+
+if __name__ == "__main__":
+    main()
