@@ -214,9 +214,10 @@ class Evaluation {
     const auto done = static_cast<double>(results_.size());
     const auto items = static_cast<double>(chosen_.size());
     std::string details = std::to_string(results_.size()) + " of " + std::to_string(chosen_.size());
-    if (!results_.empty())
+    if (!results_.empty()) {
       details += ", " + fixed(100 * static_cast<double>(correct_) / done, 1) + "% right";
-    if (answered_ > 0) {
+    }
+    if (answered_ > 0) {  // items that were known took no time
       const double per_item = seconds / static_cast<double>(answered_);
       details += ", " + rough_duration(per_item * (items - done)) + " left";
     }
