@@ -10,6 +10,7 @@ constexpr int kExitInterrupted = 130;  // by Ctrl-C
 Runner declare_run(Options& options);
 Runner declare_chat(Options& options);
 Runner declare_transcribe(Options& options);
+Runner declare_eval(Options& options);
 Runner declare_tokenize(Options& options);
 Runner declare_inspect(Options& options);
 Runner declare_info(Options& options);

@@ -5,34 +5,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include "unicode.h"
+
 namespace gemma3n::cli {
-namespace {
-
-// The length of the well-formed UTF-8 sequence at the front of `text`; 0 if there is none.
-// Ref: Unicode 15, table 3-7.
-std::size_t utf8_length(std::string_view text) {
-  const auto at = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const auto follows = [&](std::size_t i) { return (at(i) & 0xc0u) == 0x80u; };
-  const unsigned first = at(0);
-  const unsigned second = at(1);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    if (first == 0xe0 && second < 0xa0) return 0;  // overlong
-    if (first == 0xed && second > 0x9f) return 0;  // surrogate
-    return follows(1) && follows(2) ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    if (first == 0xf0 && second < 0x90) return 0;  // overlong
-    if (first == 0xf4 && second > 0x8f) return 0;  // above U+10FFFF
-    return follows(1) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-}  // namespace
 
 std::string json_quoted(std::string_view text) {
   std::string quoted = "\"";

@@ -22,6 +22,7 @@ const std::vector<Command>& commands() {
       {"run", "Answer one prompt.", declare_run},
       {"chat", "Hold a conversation.", declare_chat},
       {"transcribe", "Write down what is said in sounds.", declare_transcribe},
+      {"eval", "Count right answers to a list of questions, or measure perplexity.", declare_eval},
       {"tokenize", "Turn text into token ids, or ids into text.", declare_tokenize},
       {"inspect", "List the tensors of a checkpoint and describe its architecture.",
        declare_inspect},
@@ -51,6 +52,7 @@ constexpr const char* kExamples = R"(Examples:
   gemma3n run gemma-3n-E2B-it --json --max-tokens 100 < question.txt
   gemma3n run gemma-3n-E2B-it --image cat.jpg "What is in this picture?"
   gemma3n transcribe gemma-3n-E2B-it speech.mp3
+  gemma3n eval gemma-3n-E2B-it questions.jsonl --results answers.jsonl
   gemma3n chat gemma-3n-E2B-it --system "Answer in French."
 )";
 

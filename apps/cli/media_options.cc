@@ -67,13 +67,17 @@ void declare_url_options(Options& options, MediaOptions& slots) {
                "let URLs lead to this machine and to private networks");
 }
 
+void declare_long_audio(Options& options, MediaOptions& slots) {
+  options.add("--long-audio", "MODE", slots.long_audio,
+              "sound beyond 30 s: cut = drop it; split = several clips (cut)");
+}
+
 void declare_media_options(Options& options, MediaOptions& slots) {
   options.heading("Pictures and sounds");
   options.add("--image", "SOURCE", slots.images,
               "show a picture: a path or a URL; may be given several times");
   options.add("--audio", "SOURCE", slots.sounds, "play a sound, likewise; \"-\" is standard input");
-  options.add("--long-audio", "MODE", slots.long_audio,
-              "sound beyond 30 s: cut = drop it; split = several clips (cut)");
+  declare_long_audio(options, slots);
   declare_url_options(options, slots);
 }
 

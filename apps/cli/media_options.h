@@ -16,6 +16,9 @@ enum class LongAudio {
   kSplit,  // several clips
 };
 
+// What the model is asked to do with a sound, unless the user says otherwise.
+constexpr const char* kTranscribePrompt = "Transcribe the following speech segment.";
+
 struct MediaOptions {
   std::vector<std::string> images, sounds;
   std::optional<std::string> long_audio;
@@ -27,6 +30,7 @@ struct MediaOptions {
 };
 
 void declare_media_options(Options& options, MediaOptions& slots);
+void declare_long_audio(Options& options, MediaOptions& slots);
 void declare_url_options(Options& options, MediaOptions& slots);
 
 // Of the sounds this checkpoint takes; 0 if it takes none.

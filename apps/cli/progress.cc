@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <utility>
 
 namespace gemma3n::cli {
 namespace {
@@ -16,13 +17,17 @@ std::atomic<bool> line_is_shown = false;
 
 Progress::Progress(std::string label) : label_(std::move(label)) {}
 
-void Progress::update(double fraction) {
+void Progress::update(double fraction, std::string_view details) {
   if (::isatty(STDERR_FILENO) != 1) return;
-  const int percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
-  if (percent == shown_percent_) return;
-  shown_percent_ = percent;
+  char percent[8];
+  std::snprintf(percent, sizeof percent, " %3d%%",
+                static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0)));
+  std::string line = label_ + percent;
+  if (!details.empty()) line.append("  ").append(details);
+  if (line == shown_) return;
+  shown_ = std::move(line);
   line_is_shown = true;
-  std::fprintf(stderr, "\r%s %3d%%\033[K", label_.c_str(), percent);
+  std::fprintf(stderr, "\r%s\033[K", shown_.c_str());
   std::fflush(stderr);
 }
 

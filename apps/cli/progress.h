@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace gemma3n::cli {
 
@@ -12,13 +13,14 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void update(double fraction);  // 0 to 1; draws only when the shown number changes
+  // fraction: 0 to 1. Draws "label  12%  details", and only when that is another line than before.
+  void update(double fraction, std::string_view details = {});
   // Removes whatever line is being shown. Called before anything else is printed.
   static void clear_line();
 
  private:
   std::string label_;
-  int shown_percent_ = -1;
+  std::string shown_;
 };
 
 }  // namespace gemma3n::cli

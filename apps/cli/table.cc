@@ -52,4 +52,13 @@ std::string with_unit(double number) {
   return fixed(number, 0);
 }
 
+std::string rough_duration(double seconds) {
+  constexpr double kMinute = 60, kMinutesPerHour = 60;
+  if (seconds < kMinute) return fixed(std::ceil(seconds), 0) + " s";
+  const double minutes = std::round(seconds / kMinute);
+  if (minutes < kMinutesPerHour) return fixed(minutes, 0) + " min";
+  return fixed(std::floor(minutes / kMinutesPerHour), 0) + " h " +
+         fixed(std::fmod(minutes, kMinutesPerHour), 0) + " min";
+}
+
 }  // namespace gemma3n::cli

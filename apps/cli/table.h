@@ -16,4 +16,6 @@ std::string format_table(const std::vector<Align>& columns,
 std::string fixed(double number, int decimals);  // 3.14159, 2 -> "3.14"
 std::string with_unit(double number);            // 5439438272 -> "5.44 G"
 
+std::string rough_duration(double seconds);  // "40 s", "7 min", "2 h 5 min"
+
 }  // namespace gemma3n::cli

@@ -23,5 +23,13 @@ TEST(Table, WritesLargeNumbersWithAUnit) {
   EXPECT_EQ(with_unit(16777216), "16.78 M");
 }
 
+TEST(Table, WritesDurationsForPeople) {
+  EXPECT_EQ(rough_duration(0.2), "1 s");
+  EXPECT_EQ(rough_duration(40), "40 s");
+  EXPECT_EQ(rough_duration(150), "3 min");
+  EXPECT_EQ(rough_duration(3580), "1 h 0 min");
+  EXPECT_EQ(rough_duration(7500), "2 h 5 min");
+}
+
 }  // namespace
 }  // namespace gemma3n::cli

@@ -21,8 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kDefaultPrompt = "Transcribe the following speech segment.";
-
 struct Arguments {
   std::string model;
   std::vector<std::string> files;
@@ -121,7 +119,7 @@ class Transcriber {
   GenerateOutput hear(AudioClip clip, const std::string& progress) {
     Message message = {"user", {}};
     message.parts.push_back(audio_part(std::move(clip)));
-    message.parts.push_back(text_part(arguments_.prompt.value_or(kDefaultPrompt)));
+    message.parts.push_back(text_part(arguments_.prompt.value_or(kTranscribePrompt)));
     const auto inputs = processor_.apply_chat_template({message}, {.add_generation_prompt = true});
     AnswerDisplay display(
         {.out = format_ == Format::kText ? &out_ : nullptr, .progress_prefix = progress});
@@ -223,7 +221,7 @@ Runner declare_transcribe(Options& options) {
   options.positional("MODEL", arguments->model, "folder of the checkpoint");
   options.positional("FILE", arguments->files, "sounds, one after the other");
   options.add("--prompt", "TEXT", arguments->prompt,
-              std::string("what to ask about each clip (\"") + kDefaultPrompt + "\")");
+              std::string("what to ask about each clip (\"") + kTranscribePrompt + "\")");
   options.flag("--json", arguments->json, "print one JSON object instead of text");
   options.flag("--srt", arguments->srt, "print SubRip subtitles");
   options.flag("--vtt", arguments->vtt, "print WebVTT subtitles");

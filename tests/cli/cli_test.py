@@ -12,7 +12,7 @@ import tempfile
 from program import (CHECKPOINTS, CLOSED_PIPE, CliTest, FAILURE, INTERRUPTED, OK, PATIENCE_SECONDS, PROGRAM,
                      Terminal, USAGE, catches_interrupts, gemma3n, main, safetensors_header, start, wait_until)
 
-COMMANDS = ["run", "chat", "transcribe", "tokenize", "inspect", "info", "bench"]
+COMMANDS = ["run", "chat", "transcribe", "eval", "tokenize", "inspect", "info", "bench"]
 
 
 class HelpTest(CliTest):
@@ -254,8 +254,12 @@ class OutputTest(CliTest):
     def results(self):
         """One way to call each command that prints a result."""
         short = ["hello", "--greedy", "--max-tokens", "2"]
+        items = self.folder / "items.jsonl"
+        items.write_text('{"messages": [{"role": "user", "content": "hello"}], "expected": "a"}\n')
         return [["--help"], ["--version"], ["run", "--help"], ["run", self.chat, *short],
-                ["run", self.chat, *short, "--json"], ["tokenize", self.chat, "--text", "hello"],
+                ["run", self.chat, *short, "--json"], ["eval", self.chat, items, *short[2:]],
+                ["eval", self.chat, items, *short[2:], "--json"],
+                ["eval", self.chat, "--perplexity", items], ["tokenize", self.chat, "--text", "hello"],
                 ["tokenize", self.chat, "--text", "hello", "--json"], ["inspect", self.chat],
                 ["inspect", self.chat, "--json"], ["info"], ["info", "--json"]]
 
