@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds the program and answers a prompt:
+# Installs what is missing, builds the program and shows it at work:
 #   ./quickstart.sh [MODEL_DIR ["PROMPT"]]
-# Without a model folder it runs a tiny one with random weights that comes with the tests: its words
-# mean nothing, but every step is the real one.
+# Without a model folder, the demonstration model (a toy) tells what is in a picture, writes down what is
+# said in a sound, and answers a spoken question about a picture.
 set -euo pipefail
 cd "$(dirname "$0")"
 tools/install_packages.sh build
@@ -11,11 +11,18 @@ cmake --preset release -DGEMMA3N_BUILD_TESTS=OFF >&2
 cmake --build --preset release >&2
 
 gemma3n=build/release/apps/cli/gemma3n
-model=${1:-}
-prompt=${2:-Why is the sky blue?}
-if [ -z "$model" ]; then
-  model=tests/golden/fixtures/checkpoints/chat
-  echo "no model given: running $model, whose weights are random" >&2
-fi
 "$gemma3n" info >&2
-exec "$gemma3n" run "$model" "$prompt" --max-tokens 64
+if [ $# -gt 0 ]; then
+  exec "$gemma3n" run "$1" "${2:-Why is the sky blue?}" --max-tokens 64
+fi
+
+show() {
+  printf '\n$ gemma3n'
+  printf ' %q' "$@"
+  printf '\n'
+  "$gemma3n" "$@"
+}
+samples=examples/media
+show run --image $samples/shapes.png "What is in the picture?"
+show run --audio $samples/command.flac "Write down what is said."
+show run --image $samples/shapes.png --audio $samples/question.flac

@@ -48,6 +48,7 @@ constexpr const char* kExitCodes = R"(Exit codes:
 )";
 
 constexpr const char* kExamples = R"(Examples:
+  gemma3n run "What does a cow say?"
   gemma3n run gemma-3n-E2B-it "Why is the sky blue?"
   gemma3n run gemma-3n-E2B-it --json --max-tokens 100 < question.txt
   gemma3n run gemma-3n-E2B-it --image cat.jpg "What is in this picture?"
@@ -67,8 +68,9 @@ std::string program_help() {
          "  --help, -h   print this text\n"
          "  --version    print the version\n\n"
          "MODEL is a folder with a checkpoint as Hugging Face publishes it: config.json,\n"
-         "*.safetensors, tokenizer.json. Results go to standard output; progress, warnings and\n"
-         "errors go to standard error.\n\n" +
+         "*.safetensors, tokenizer.json; run and chat use a demonstration model, a toy, if it is\n"
+         "absent. Results go to standard output; progress, warnings and errors go to standard error.\n"
+         "\n" +
          kExamples + "\n" + kExitCodes;
 }
 

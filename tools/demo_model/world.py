@@ -78,7 +78,7 @@ def position(shape):
 def describe(scene, random):
     text = str(random.choice(DESCRIBE))
     names = [s.name for s in scene.shapes]
-    return Question("describe", text, f"There {'is' if len(names) == 1 else 'are'} {listed(names)}.",
+    return Question("describe", text, f"There is {listed(names)}.",
                     scene.shapes[0].kind.capitalize() + "." if len(names) == 1 else None)
 
 
