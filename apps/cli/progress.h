@@ -1,4 +1,4 @@
-// A percentage on standard error while a person waits. Nothing at all unless that is a terminal.
+// A bar on standard error while a person waits. Nothing at all unless that is a terminal.
 #pragma once
 
 #include <string>

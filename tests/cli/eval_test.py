@@ -149,8 +149,8 @@ class EvalTest(EvalCase):
     def test_progress_is_shown_on_a_terminal(self):
         terminal = Terminal("eval", self.chat, self.dataset(*(asking(f"item {i}") for i in range(3))), *SHORT)
         self.assertEqual(terminal.finish(), OK)
-        self.assertIn(b"\ranswering   0%  0 of 3\x1b[K", terminal.output)
-        self.assertRegex(terminal.output, rb"\ranswering  66%  2 of 3, 0\.0% right, \d+ s left\x1b\[K")
+        self.assertIn(b"\ranswering [                    ]   0%  0 of 3\x1b[K", terminal.output)
+        self.assertRegex(terminal.output, rb"\ranswering \[#{13} {7}\]  66%  2 of 3, 0\.0% right, \d+ s left\x1b\[K")
 
 
 class RefusedDatasetTest(EvalCase):

@@ -4,8 +4,8 @@
     python tools/demo_model/train.py WORK [--minutes 90] [--processes 2]
 
 Reads WORK/vision.pt, WORK/audio.pt and WORK/clips; writes WORK/demo.pt every few minutes and goes on from there.
-One kind of conversation a step. At first the towers stand still; then they learn too, slowly; at the end the sleeping
-blocks of the vision tower are woken. A quarter of the steps uses only the first half of each feed-forward layer, so
+One kind of conversation a step. The towers go on learning, slowly; the heads of train_vision.py and train_audio.py help
+them until most of the time is over. At the end the sleeping blocks of the vision tower are woken. A quarter of the steps uses only the first half of each feed-forward layer, so
 that the smaller nested model answers as well.
 """
 
@@ -29,10 +29,11 @@ import pictures
 import speech
 import tokens
 import train_audio
+import train_vision
 import world
 
-TEXT_RATE, TOWER_RATE = 2e-3, 3e-4
-UNFREEZE = 0.3  # of the time
+TEXT_RATE, TOWER_RATE = 2e-3, 5e-4
+HEADS_SHARE, HEADS_END = 0.3, 0.7  # how much the heads count at first, and when no more, of the time
 NESTED = 0.25  # of the steps
 
 # Kind of conversation: share of the steps, conversations in a batch of one process.
@@ -81,13 +82,17 @@ class Batches:
         parts = [p for talk in talks for turn in talk.turns for p in turn.parts]
         inputs, clip_tokens = {}, 0
         scenes = [p for p in parts if isinstance(p, pictures.Scene)]
+        helped = {}
+        if scenes:
+            helped["cells"] = train_vision.targets(scenes)
         if scenes:
             x = np.stack([pictures.draw(s) for s in scenes]).astype(np.float32) / 255
             inputs["pixel_values"] = torch.from_numpy(x).permute(0, 3, 1, 2)
         said = [p.text for p in parts if isinstance(p, world.Spoken)]
         if said:
             chosen = [self.usable[t][random.integers(len(self.usable[t]))] for t in said]
-            inputs["input_features"], inputs["input_features_mask"], _ = train_audio.batch(self.clips, chosen, random)
+            inputs["input_features"], inputs["input_features_mask"], helped["words"] = train_audio.batch(
+                self.clips, chosen, random)
             needed = math.ceil(inputs["input_features"].shape[1] / 16) + 1
             full = random.random() < (0.1 if done < 0.6 else 0.6)
             clip_tokens = demo.CLIP_TOKENS if full else needed + int(random.integers(0, 8))
@@ -95,7 +100,7 @@ class Batches:
         longest = max(len(ids) for ids, _ in coded)
         inputs["input_ids"] = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in coded])
         answers = torch.tensor([a + [-1] * (longest - len(a)) for _, a in coded])
-        return talks, inputs, answers, clip_tokens
+        return talks, inputs, answers, clip_tokens, helped
 
 
 def nested_forward(mlp, x):
@@ -141,6 +146,10 @@ class Training:
             layer.mlp.forward = nested_forward.__get__(layer.mlp)
         demo.vision_encoder(model).to(memory_format=torch.channels_last)
         self.step, self.spent = 0, 0.0
+        self.heads = nn.ModuleDict(
+            {"vision": train_vision.Heads(demo.vision_encoder(model), 128), "audio": train_audio.Head(128)})
+        self.kept = {}
+        self.keep_soft_tokens()
         state = torch.load(self.path) if self.path.exists() else None
         if state is None:
             for name, tower, embed in (("vision", demo.vision_encoder(model), model.model.embed_vision),
@@ -148,18 +157,20 @@ class Training:
                 learnt = torch.load(work / f"{name}.pt")
                 tower.load_state_dict(learnt["tower"])
                 embed.load_state_dict(learnt["embed"])
+                self.heads[name].load_state_dict(learnt["head"])
         elif state["awake"]:
             self.wake()
         m = model.model
         self.towers = [p for part in (m.vision_tower, m.audio_tower) for p in part.parameters()]
         towers = set(self.towers)
-        rest = [p for p in model.parameters() if p not in towers]
+        rest = [p for p in model.parameters() if p not in towers] + list(self.heads.parameters())
         self.optimizer = torch.optim.AdamW(
             [dict(params=rest, rate=TEXT_RATE), dict(params=self.towers, rate=TOWER_RATE)], betas=(0.9, 0.98),
             weight_decay=0.01)
         self.parts = [list(m.language_model.parameters()), list(m.vision_tower.parameters()),
                       list(m.audio_tower.parameters()), [*m.embed_vision.parameters(), *m.embed_audio.parameters()]]
         if state is not None:
+            self.heads.load_state_dict(state["heads"])
             model.load_state_dict(state["model"])
             if state["optimizer"]:
                 self.optimizer.load_state_dict(state["optimizer"])
@@ -167,6 +178,33 @@ class Training:
         self.right = collections.defaultdict(lambda: collections.deque(maxlen=400))
         self.half_right = collections.deque(maxlen=2000)
         self.losses = collections.deque(maxlen=100)
+
+    def keep_soft_tokens(self):
+        """The heads look at what the model makes of pictures and sounds on its way."""
+        for name in ("get_image_features", "get_audio_features"):
+            original = getattr(self.model.model, name)
+
+            def keep(*arguments, name=name, original=original, **options):
+                self.kept[name] = original(*arguments, **options)
+                return self.kept[name]
+
+            setattr(self.model.model, name, keep)
+
+    def loss_of_heads(self, helped):
+        """Zero if there are neither pictures nor sounds."""
+        loss = torch.zeros(())
+        if "cells" in helped:
+            soft = self.kept["get_image_features"].pooler_output
+            more, (colour, kind) = self.heads["vision"](soft, *helped["cells"], 1.0)
+            loss = loss + more
+            self.right["(cell colour)"].append(colour)
+            self.right["(cell kind)"].append(kind)
+        if "words" in helped:
+            kept = self.kept["get_audio_features"]
+            lengths = train_audio.STEPS * (~kept.audio_mel_mask).sum(-1)
+            scores = self.heads["audio"](kept.pooler_output)
+            loss = loss + train_audio.loss_of(scores, lengths, helped["words"])
+        return loss
 
     def wake(self):
         demo.wake_blocks(self.sleeping, 0.02)
@@ -183,7 +221,8 @@ class Training:
     def average_gradients(self):
         if dist.get_world_size() == 1:
             return
-        grads = [p.grad for p in self.model.parameters() if p.grad is not None]
+        parameters = [*self.model.parameters(), *self.heads.parameters()]
+        grads = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([g.flatten() for g in grads])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
@@ -199,18 +238,18 @@ class Training:
         shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * min(1, (self.step + 1) / 200) * shape
-        for p in self.towers:
-            p.requires_grad_(done >= UNFREEZE)
         set_width(self.model, half)
-        talks, inputs, answers, clip_tokens = self.batches(kind, random, done, KINDS[kind][1])
+        talks, inputs, answers, clip_tokens, helped = self.batches(kind, random, done, KINDS[kind][1])
         loss, wrong, learnt = forward_loss(self.model, inputs, answers, clip_tokens)
+        self.losses.append(loss.item())
+        # Also when they count nothing: all processes have the same gradients.
+        loss = loss + HEADS_SHARE * max(0.0, 1 - done / HEADS_END) * self.loss_of_heads(helped)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.average_gradients()
         for part in self.parts:
             nn.utils.clip_grad_norm_(part, 1.0)
         self.optimizer.step()
-        self.losses.append(loss.item())
         for b, talk in enumerate(talks):
             for n, turn in enumerate(talk.turns):
                 right = not bool((wrong[b] & (learnt[b] == n)).any())
@@ -220,7 +259,7 @@ class Training:
                     self.right[turn.category].append(right)
 
     def save(self, optimizer=True):
-        demo.save_state(self.path, model=self.model.state_dict(), step=self.step, spent=self.spent,
+        demo.save_state(self.path, model=self.model.state_dict(), heads=self.heads.state_dict(), step=self.step, spent=self.spent,
                         optimizer=self.optimizer.state_dict() if optimizer else None, awake=not self.sleeping)
 
     def run(self):
@@ -238,7 +277,7 @@ class Training:
             self.train_step(done)
             self.step += 1
             self.spent += time.monotonic() - started
-            if self.rank == 0 and self.step % 50 == 0:
+            if self.rank == 0 and self.step % 25 == 0:
                 demo.log(self.log, step=self.step, minutes=self.spent / 60, loss=float(np.mean(self.losses)),
                          half=float(np.mean(self.half_right or [0])),
                          **{k: round(float(np.mean(v)), 3) for k, v in sorted(self.right.items())})

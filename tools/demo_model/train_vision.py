@@ -33,8 +33,13 @@ def batch(random, count):
               for _ in range(count)]
     x = np.stack([pictures.draw(s) for s in scenes]).astype(np.float32) / 255
     x = torch.from_numpy(x).permute(0, 3, 1, 2)  # NHWC in memory: channels_last
-    targets = [pictures.cells(s, demo.GRID) for s in scenes]
-    return x, *(torch.from_numpy(np.stack([t[i] for t in targets])).flatten(1) for i in range(3))
+    return x, *targets(scenes)
+
+
+def targets(scenes):
+    """Colour, kind and centre of each cell, [scenes, cells] each."""
+    found = [pictures.cells(s, demo.GRID) for s in scenes]
+    return tuple(torch.from_numpy(np.stack([f[i] for f in found])).flatten(1) for i in range(3))
 
 
 class Head(nn.Module):
