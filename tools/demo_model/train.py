@@ -4,9 +4,10 @@
     python tools/demo_model/train.py WORK [--minutes 90] [--processes 2]
 
 Reads WORK/vision.pt, WORK/audio.pt and WORK/clips; writes WORK/demo.pt every few minutes and goes on from there.
-One kind of conversation a step. The towers go on learning, slowly; the heads of train_vision.py and train_audio.py help
-them until most of the time is over. At the end the sleeping blocks of the vision tower are woken. A quarter of the steps uses only the first half of each feed-forward layer, so
-that the smaller nested model answers as well.
+One kind of conversation a step. The towers go on learning, slowly, that for vision after a rest; the heads of
+train_vision.py and train_audio.py help them until most of the time is over. At the end the sleeping blocks of the vision
+tower are woken. A quarter of the steps uses only the first half of each feed-forward layer, so that the smaller nested
+model answers as well.
 """
 
 import argparse
@@ -33,6 +34,7 @@ import train_vision
 import world
 
 TEXT_RATE, TOWER_RATE = 2e-3, 5e-4
+VISION_RESTS = 0.5  # of the time: its heads are always right by then
 HEADS_SHARE, HEADS_END = 0.3, 0.7  # how much the heads count at first, and when no more, of the time
 NESTED = 0.25  # of the steps
 
@@ -238,6 +240,8 @@ class Training:
         shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * min(1, (self.step + 1) / 200) * shape
+        for p in self.model.model.vision_tower.parameters():
+            p.requires_grad_(done >= VISION_RESTS)
         set_width(self.model, half)
         talks, inputs, answers, clip_tokens, helped = self.batches(kind, random, done, KINDS[kind][1])
         loss, wrong, learnt = forward_loss(self.model, inputs, answers, clip_tokens)

@@ -58,8 +58,7 @@ The questions are made by `tools/demo_model/make_dataset.py`, the model by the s
 
 
 def row(category):
-    low, high = (100 * category["interval"][k] for k in ("low", "high")) if isinstance(category["interval"], dict) else (
-        100 * v for v in category["interval"])
+    low, high = (100 * v for v in category["interval"])
     wanted = WANTED.get(category["category"])
     return (f"| {category['category']} | {category['items']} | {100 * category['accuracy']:.1f}% | {low:.1f} to {high:.1f}% | "
             f"{f'{wanted}%' if wanted else ''} |")
