@@ -4,10 +4,10 @@
     python tools/demo_model/train.py WORK [--minutes 90] [--processes 2]
 
 Reads WORK/vision.pt, WORK/audio.pt and WORK/clips; writes WORK/demo.pt every few minutes and goes on from there.
-One kind of conversation a step. The towers go on learning, slowly, that for vision after a rest; the heads of
+The towers go on learning, slowly, that for vision after a rest; the heads of
 train_vision.py and train_audio.py help them until most of the time is over. At the end the sleeping blocks of the vision
-tower are woken. A quarter of the steps uses only the first half of each feed-forward layer, so that the smaller nested
-model answers as well.
+tower are woken. Later on, some of the steps use only the first half of each feed-forward layer, so that the
+smaller nested model answers as well.
 """
 
 import argparse
@@ -33,19 +33,18 @@ import train_audio
 import train_vision
 import world
 
-TEXT_RATE, TOWER_RATE = 2e-3, 5e-4
+TEXT_RATE, TOWER_RATE = 8e-4, 5e-4
 VISION_RESTS = 0.5  # of the time: its heads are always right by then
 HEADS_SHARE, HEADS_END = 0.3, 0.7  # how much the heads count at first, and when no more, of the time
-NESTED = 0.25  # of the steps
+NESTED, NESTED_BEGIN = 0.3, 0.6  # of the steps, and from when on, of the time
+WORDS_SHARE = 0.3  # how much it counts that soft tokens look like the words for what they show
 
-# Kind of conversation: share of the steps, conversations in a batch of one process.
-KINDS = {
-    "picture": (0.44, 12),
-    "text": (0.16, 20),
-    "transcribe": (0.16, 24),
-    "spoken": (0.17, 12),
-    "two": (0.07, 6),
-}
+# Kinds of conversation: share of the steps, conversations in a batch. The first process goes through the first list,
+# the second through the second, so that every step mixes looking with listening and talking.
+KINDS = [
+    {"picture": (0.88, 12), "two": (0.12, 8)},
+    {"text": (0.32, 20), "transcribe": (0.36, 24), "spoken": (0.32, 12)},
+]
 
 
 def counts_at(done):
@@ -134,7 +133,7 @@ class Training:
     def __init__(self, arguments, rank):
         self.arguments, self.rank = arguments, rank
         work = arguments.work
-        self.path, self.log = work / "demo.pt", work / "demo.log"
+        self.path, self.log = work / "demo.pt", work / f"demo.{rank}.log"
         if rank == 0 and not (work / "tokenizer" / "tokenizer.json").exists():
             (work / "tokenizer").mkdir(exist_ok=True)
             tokens.write_tokenizer(work / "tokenizer")
@@ -151,6 +150,9 @@ class Training:
         self.heads = nn.ModuleDict(
             {"vision": train_vision.Heads(demo.vision_encoder(model), 128), "audio": train_audio.Head(128)})
         self.kept = {}
+        tokenizer = self.batches.tokenizer
+        self.words = [torch.tensor([tokenizer.token_to_id(tokens.tiny_tokenizer.SPACE + w) for w in words])
+                      for words in (pictures.COLOURS, pictures.KINDS)]
         self.keep_soft_tokens()
         state = torch.load(self.path) if self.path.exists() else None
         if state is None:
@@ -198,7 +200,7 @@ class Training:
         if "cells" in helped:
             soft = self.kept["get_image_features"].pooler_output
             more, (colour, kind) = self.heads["vision"](soft, *helped["cells"], 1.0)
-            loss = loss + more
+            loss = loss + more + WORDS_SHARE / HEADS_SHARE * self.likeness_to_words(soft, *helped["cells"][:2])
             self.right["(cell colour)"].append(colour)
             self.right["(cell kind)"].append(kind)
         if "words" in helped:
@@ -206,6 +208,16 @@ class Training:
             lengths = train_audio.STEPS * (~kept.audio_mel_mask).sum(-1)
             scores = self.heads["audio"](kept.pooler_output)
             loss = loss + train_audio.loss_of(scores, lengths, helped["words"])
+        return loss
+
+    def likeness_to_words(self, soft, *named):
+        """A cell that shows something red and square has to be nearer to "red" and "square" than to the other colours
+        and kinds, as the vocabulary head sees it: what is seen can be said."""
+        loss = torch.zeros(())
+        for words, name in zip(self.words, named):
+            shown = name >= 0
+            scores = soft[shown] @ self.model.lm_head.weight[words].T
+            loss = loss + F.cross_entropy(scores, name[shown])
         return loss
 
     def wake(self):
@@ -223,30 +235,30 @@ class Training:
     def average_gradients(self):
         if dist.get_world_size() == 1:
             return
-        parameters = [*self.model.parameters(), *self.heads.parameters()]
-        grads = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in grads])
+        parameters = [p for p in (*self.model.parameters(), *self.heads.parameters()) if p.requires_grad]
+        for p in parameters:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+        flat = torch.cat([p.grad.flatten() for p in parameters])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
-        for g, new in zip(grads, flat.split([g.numel() for g in grads])):
-            g.copy_(new.view_as(g))
+        for p, mean in zip(parameters, flat.split([p.numel() for p in parameters])):
+            p.grad.copy_(mean.view_as(p))
 
     def train_step(self, done):
-        shared = np.random.default_rng([self.arguments.seed, 3, self.step])
-        names = list(KINDS)
-        kind = names[shared.choice(len(names), p=[v[0] for v in KINDS.values()])]
-        half = shared.random() < NESTED
+        half = done >= NESTED_BEGIN and np.random.default_rng([self.arguments.seed, 3, self.step]).random() < NESTED
         random = np.random.default_rng([self.arguments.seed, 4, self.step, self.rank])
+        kinds = KINDS[(self.rank + (self.step if dist.get_world_size() == 1 else 0)) % len(KINDS)]
+        kind = str(random.choice(list(kinds), p=[share for share, _ in kinds.values()]))
         shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * min(1, (self.step + 1) / 200) * shape
         for p in self.model.model.vision_tower.parameters():
             p.requires_grad_(done >= VISION_RESTS)
         set_width(self.model, half)
-        talks, inputs, answers, clip_tokens, helped = self.batches(kind, random, done, KINDS[kind][1])
+        talks, inputs, answers, clip_tokens, helped = self.batches(kind, random, done, kinds[kind][1])
         loss, wrong, learnt = forward_loss(self.model, inputs, answers, clip_tokens)
         self.losses.append(loss.item())
-        # Also when they count nothing: all processes have the same gradients.
         loss = loss + HEADS_SHARE * max(0.0, 1 - done / HEADS_END) * self.loss_of_heads(helped)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -281,7 +293,7 @@ class Training:
             self.train_step(done)
             self.step += 1
             self.spent += time.monotonic() - started
-            if self.rank == 0 and self.step % 25 == 0:
+            if self.step % 25 == 0:
                 demo.log(self.log, step=self.step, minutes=self.spent / 60, loss=float(np.mean(self.losses)),
                          half=float(np.mean(self.half_right or [0])),
                          **{k: round(float(np.mean(v)), 3) for k, v in sorted(self.right.items())})
