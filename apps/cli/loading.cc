@@ -31,10 +31,7 @@ void declare_quantize(Options& options, std::optional<std::string>& slot) {
 }
 
 Quantization quantization(const std::optional<std::string>& given) {
-  if (!given || *given == "none") return Quantization::kNone;
-  if (*given == "q8") return Quantization::kInt8;
-  if (*given == "q4") return Quantization::kInt4;
-  fail(ErrorCode::kInvalidArgument, "--quantize: expected q8, q4 or none, got '", *given, "'");
+  return given ? quantization_from_name(*given) : Quantization::kNone;
 }
 
 int thread_count(std::int64_t given) {

@@ -22,6 +22,9 @@ namespace gemma3n {
 //   these layers are rounded to 8 bits. Several times faster, at a small loss of quality.
 enum class Quantization { kNone, kInt8, kInt4 };  // kNone: as the checkpoint stores them
 
+// Of "none", "q8" and "q4".   Throws: kInvalidArgument for another name.
+Quantization quantization_from_name(std::string_view name);
+
 struct LoadOptions {
   int threads = 0;                                        // 0 = one per core this process may use
   std::function<void(std::string_view)> on_warning = {};  // one line each; null = dropped

@@ -39,6 +39,13 @@ std::size_t stored_bytes(const Weight& w) {
 
 }  // namespace
 
+Quantization quantization_from_name(std::string_view name) {
+  if (name == "none") return Quantization::kNone;
+  if (name == "q8") return Quantization::kInt8;
+  if (name == "q4") return Quantization::kInt4;
+  fail(ErrorCode::kInvalidArgument, "quantization: expected none, q8 or q4, got '", name, "'");
+}
+
 void quantize_model(ModelImpl& model, Quantization quantization, bool is_mapped,
                     const std::function<void(double)>& on_progress) {
   const Storage storage =
