@@ -16,7 +16,7 @@ namespace gemma3n::cli {
 namespace {
 
 struct Arguments {
-  std::optional<std::string> model, synthetic;
+  std::optional<std::string> model, synthetic, quantize;
   std::vector<std::int64_t> prompt_tokens = {512};
   std::vector<std::int64_t> decode_tokens = {64};
   std::vector<std::int64_t> threads;
@@ -75,12 +75,29 @@ double mean_weight_bytes(const CheckpointInfo& info) {
   return weights > 0 ? bytes / weights : 2;
 }
 
+// With the scale that 32 weights share; `stored` if they are left as they are.
+double quantized_weight_bytes(const std::optional<std::string>& quantize, double stored) {
+  constexpr double kScaleBytes = 2.0 / 32;
+  switch (quantization(quantize)) {
+    case Quantization::kInt8:
+      return 1 + kScaleBytes;
+    case Quantization::kInt4:
+      return 0.5 + kScaleBytes;
+    case Quantization::kNone:
+      break;
+  }
+  return stored;
+}
+
 Subject subject_of(const Arguments& arguments) {
+  const std::string kind = arguments.quantize ? ", " + *arguments.quantize : "";
   if (arguments.synthetic) {
-    return {"synthetic " + *arguments.synthetic, published_config(*arguments.synthetic), 2};
+    return {"synthetic " + *arguments.synthetic + kind, published_config(*arguments.synthetic),
+            quantized_weight_bytes(arguments.quantize, 2)};
   }
   const auto info = inspect_checkpoint(*arguments.model);
-  return {*arguments.model, info.text_config, mean_weight_bytes(info)};
+  return {*arguments.model + kind, info.text_config,
+          quantized_weight_bytes(arguments.quantize, mean_weight_bytes(info))};
 }
 
 GenerateOutput timed_run(const ForCausalLM& model, std::int64_t prompt_tokens,
@@ -150,9 +167,10 @@ std::vector<int> thread_counts(const Arguments& arguments) {
 
 std::vector<Result> measure_all(const Arguments& arguments, const Subject& subject) {
   std::vector<Result> results;
+  const auto kind = quantization(arguments.quantize);
   for (const int threads : thread_counts(arguments)) {
-    const auto model = arguments.synthetic ? make_synthetic_model(subject.config, threads)
-                                           : load_model(*arguments.model, threads).text();
+    const auto model = arguments.synthetic ? make_synthetic_model(subject.config, threads, kind)
+                                           : load_model(*arguments.model, threads, kind).text();
     // A first short run brings the weights into memory; it is not timed.
     timed_run(model, std::ranges::min(arguments.prompt_tokens), 1);
     const auto limits = measure_limits(threads);
@@ -260,7 +278,8 @@ tokens to decode, greedily. Times are medians over the repeats.
 The shares say how close the engine comes to what the machine could do with the work that cannot be
 avoided: for prefill, the multiply-adds of the matrices and the attention, where layers with shared
 keys and values and the vocabulary count for the last token only, and sparse layers without the
-neurons they leave out; for decode, the bytes of the same weights and of the cache.
+neurons they leave out; for decode, the bytes of the same weights and of the cache. With --quantize,
+the peak is still that of f32, so its share can be more than 100%.
 
 --image and --audio time the towers instead, with f32 arithmetic: what becomes of a picture or a
 sound before the text model reads it. FEATURES is the resizing, or the log-mel spectrum. The share of
@@ -276,6 +295,7 @@ extract_seconds, encode_seconds, and the same limits).
 Examples:
   gemma3n bench gemma-3n-E2B-it
   gemma3n bench gemma-3n-E2B-it --image --audio
+  gemma3n bench --synthetic e2b --quantize q4
   gemma3n bench --synthetic e2b --prompt-tokens 128,512 --decode-tokens 32 --threads 1,2
 )";
 
@@ -290,6 +310,7 @@ Runner declare_bench(Options& options) {
   options.add("--decode-tokens", "N,...", arguments->decode_tokens,
               "how many tokens to decode after it (64)");
   options.add("--threads", "N,...", arguments->threads, "how many threads compute (one per core)");
+  declare_quantize(options, arguments->quantize);
   options.add("--repeat", "N", arguments->repeat, "how often each is timed (3)");
   options.flag("--image", arguments->image, "time a picture instead of text");
   options.add("--image-size", "N,...", arguments->image_size, "likewise, of N x N pixels (768)");

@@ -22,6 +22,7 @@ struct Arguments {
   std::optional<std::string> model;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
+  std::optional<std::string> quantize;
   bool no_history = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -192,11 +193,11 @@ int run(const Arguments& arguments, Output& out) {
   const std::string model_dir = model_or_demo(arguments.model);
   const auto processor = Processor::from_pretrained(model_dir);
   processor.chat_template();  // without one there is no conversation
-  auto config =
-      generation_config(arguments.generation, GenerationConfig::from_pretrained(model_dir),
-                        processor.tokenizer());
+  auto config = generation_config(
+      arguments.generation, GenerationConfig::from_pretrained(model_dir), processor.tokenizer());
   config.num_return_sequences = 1;  // whatever the checkpoint says: there is one conversation
-  const auto model = load_model(model_dir, thread_count(arguments.threads));
+  const auto model =
+      load_model(model_dir, thread_count(arguments.threads), quantization(arguments.quantize));
 
   PendingMedia pending(arguments.media, sample_rate_hz(processor));
   Chat chat(model, processor, config);
@@ -232,10 +233,12 @@ Examples:
 
 Runner declare_chat(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  options.positional("MODEL", arguments->model, "folder of the checkpoint; the demonstration model if absent");
+  options.positional("MODEL", arguments->model,
+                     "folder of the checkpoint; the demonstration model if absent");
   options.add("--system", "TEXT", arguments->system, "instructions that come before all messages");
   options.flag("--no-history", arguments->no_history, "neither read nor write the history file");
   declare_threads(options, arguments->threads);
+  declare_quantize(options, arguments->quantize);
   declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   options.footer(std::string(kAbout).append(kChatHelp).append(kExample));

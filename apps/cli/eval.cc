@@ -27,7 +27,8 @@ using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   std::string model;
-  std::optional<std::string> dataset, results, metric, system, transcribe_prompt, perplexity;
+  std::optional<std::string> dataset, results, metric, system, transcribe_prompt, perplexity,
+      quantize;
   std::vector<std::string> categories;
   std::optional<std::int64_t> limit, max_tokens, errors, threads, context, stride;
   bool json = false, overwrite = false;
@@ -166,6 +167,7 @@ class Evaluation {
         .begin_object()
         .member("model", checkpoint_identity(arguments_.model))
         .member("system", arguments_.system.value_or(""))
+        .member("quantize", arguments_.quantize.value_or("none"))
         .member("split_audio", long_audio_ == LongAudio::kSplit)
         .member("generation", config_.to_json())
         .end_object()
@@ -193,7 +195,8 @@ class Evaluation {
   void answer(const std::vector<const EvalItem*>& pending) {
     if (pending.empty()) return;
     const auto start = Clock::now();
-    model_ = load_model(arguments_.model, thread_count(arguments_.threads));
+    model_ = load_model(arguments_.model, thread_count(arguments_.threads),
+                        quantization(arguments_.quantize));
     load_seconds_ = seconds_since(start);
 
     InterruptScope interrupt(InterruptScope::Second::kEndsTheProgram);
@@ -380,6 +383,7 @@ int run(const Arguments& arguments, Output& out) {
                          .context = arguments.context,
                          .stride = arguments.stride,
                          .threads = arguments.threads,
+                         .quantize = arguments.quantize,
                          .json = arguments.json},
                         out);
 }
@@ -468,6 +472,7 @@ Runner declare_eval(Options& options) {
   options.add("--errors", "N", arguments->errors, "show the first N wrong answers");
   options.flag("--json", arguments->json, "print one JSON object instead of a table");
   declare_threads(options, arguments->threads);
+  declare_quantize(options, arguments->quantize);
   options.heading("Pictures and sounds");
   declare_long_audio(options, arguments->media);
   declare_url_options(options, arguments->media);

@@ -100,7 +100,9 @@ Measurement measure(const PerplexityArguments& arguments) {
   const TokenId bos = bos_of(tokenizer);
   Measurement result;
   result.text = read_text(arguments.file, tokenizer);
-  const auto model = load_model(arguments.model, thread_count(arguments.threads)).text();
+  const auto model =
+      load_model(arguments.model, thread_count(arguments.threads), quantization(arguments.quantize))
+          .text();
   result.sizes = window_sizes(arguments, model.config());
   result.threads = model.threads();
   result.load_seconds = seconds_since(start);

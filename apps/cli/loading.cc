@@ -10,9 +10,10 @@ constexpr std::int64_t kMaxThreads = 1024;
 constexpr std::uint64_t kSyntheticSeed = 1;
 
 // `progress` must outlive the loading.
-LoadOptions load_options(Progress& progress, int threads) {
+LoadOptions load_options(Progress& progress, int threads, Quantization quantization) {
   LoadOptions options;
   options.threads = threads;
+  options.quantization = quantization;
   options.on_warning = [](std::string_view message) { print_warning(message); };
   options.on_progress = [&progress](double fraction) { progress.update(fraction); };
   return options;
@@ -24,6 +25,15 @@ void declare_threads(Options& options, std::optional<std::int64_t>& slot) {
   options.add("--threads", "N", slot, "how many threads compute (one per core)");
 }
 
+void declare_quantize(Options& options, std::optional<std::string>& slot) {
+  options.add("--quantize", "KIND", slot,
+              "q8 or q4: hold the text model's weights in 8 or 4 bits (none)");
+}
+
+Quantization quantization(const std::optional<std::string>& given) {
+  return given ? quantization_from_name(*given) : Quantization::kNone;
+}
+
 int thread_count(std::int64_t given) {
   if (given < 1 || given > kMaxThreads) {
     fail(ErrorCode::kInvalidArgument, "--threads: expected 1 to ", kMaxThreads, ", got ", given);
@@ -33,25 +43,30 @@ int thread_count(std::int64_t given) {
 
 int thread_count(std::optional<std::int64_t> given) { return given ? thread_count(*given) : 0; }
 
-AnyModel load_model(const std::filesystem::path& model_dir, int threads) {
+AnyModel load_model(const std::filesystem::path& model_dir, int threads,
+                    Quantization quantization) {
   Progress progress("loading");
-  return AnyModel::from_pretrained(model_dir, load_options(progress, threads));
+  return AnyModel::from_pretrained(model_dir, load_options(progress, threads, quantization));
 }
 
-ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads) {
+ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads,
+                                          Quantization quantization) {
   Progress progress("loading");
-  return ForConditionalGeneration::from_pretrained(model_dir, load_options(progress, threads));
+  return ForConditionalGeneration::from_pretrained(model_dir,
+                                                   load_options(progress, threads, quantization));
 }
 
-ForCausalLM make_synthetic_model(const TextConfig& config, int threads) {
+ForCausalLM make_synthetic_model(const TextConfig& config, int threads, Quantization quantization) {
   Progress progress("making weights");
-  return ForCausalLM::synthetic(config, kSyntheticSeed, load_options(progress, threads));
+  return ForCausalLM::synthetic(config, kSyntheticSeed,
+                                load_options(progress, threads, quantization));
 }
 
-ForConditionalGeneration make_synthetic_model(const Config& config, int threads) {
+ForConditionalGeneration make_synthetic_model(const Config& config, int threads,
+                                              Quantization quantization) {
   Progress progress("making weights");
   return ForConditionalGeneration::synthetic(config, kSyntheticSeed,
-                                             load_options(progress, threads));
+                                             load_options(progress, threads, quantization));
 }
 
 }  // namespace gemma3n::cli

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "gemma3n/pipeline.h"
 #include "options.h"
@@ -11,6 +12,10 @@
 namespace gemma3n::cli {
 
 void declare_threads(Options& options, std::optional<std::int64_t>& slot);
+void declare_quantize(Options& options, std::optional<std::string>& slot);
+
+// What --quantize says.   Throws: kInvalidArgument for another word than those of the help.
+Quantization quantization(const std::optional<std::string>& given);
 
 // What --threads says.   Returns 0 if it was not given: one per core.
 // Throws: kInvalidArgument unless it is 1 to 1024.
@@ -19,11 +24,15 @@ int thread_count(std::int64_t given);
 
 // Shows progress while it loads, and warnings, on standard error.
 // Throws: as ForConditionalGeneration::from_pretrained.
-AnyModel load_model(const std::filesystem::path& model_dir, int threads);
-ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads);
+AnyModel load_model(const std::filesystem::path& model_dir, int threads,
+                    Quantization quantization = Quantization::kNone);
+ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads,
+                                          Quantization quantization = Quantization::kNone);
 
 // Random weights of this shape.
-ForCausalLM make_synthetic_model(const TextConfig& config, int threads);
-ForConditionalGeneration make_synthetic_model(const Config& config, int threads);
+ForCausalLM make_synthetic_model(const TextConfig& config, int threads,
+                                 Quantization quantization = Quantization::kNone);
+ForConditionalGeneration make_synthetic_model(const Config& config, int threads,
+                                              Quantization quantization = Quantization::kNone);
 
 }  // namespace gemma3n::cli

@@ -69,7 +69,8 @@ std::string program_help() {
          "  --version    print the version\n\n"
          "MODEL is a folder with a checkpoint as Hugging Face publishes it: config.json,\n"
          "*.safetensors, tokenizer.json; run and chat use a demonstration model, a toy, if it is\n"
-         "absent. Results go to standard output; progress, warnings and errors go to standard error.\n"
+         "absent. Results go to standard output; progress, warnings and errors go to standard "
+         "error.\n"
          "\n" +
          kExamples + "\n" + kExitCodes;
 }

@@ -29,6 +29,7 @@ struct Arguments {
   std::optional<std::string> prompt;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
+  std::optional<std::string> quantize;
   bool raw = false, json = false, timings = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -195,7 +196,8 @@ int run(Arguments arguments, Output& out) {
   const auto inputs = process(arguments, processor,
                               load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
 
-  const auto model = load_model(*arguments.model, thread_count(arguments.threads));
+  const auto model = load_model(*arguments.model, thread_count(arguments.threads),
+                                quantization(arguments.quantize));
   Timings timings = {.load_seconds = seconds_since(start)};
 
   const bool streams = !arguments.json && config.num_return_sequences == 1;
@@ -251,7 +253,8 @@ Examples:
 
 Runner declare_run(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  options.positional("MODEL", arguments->model, "folder of the checkpoint; the demonstration model if absent");
+  options.positional("MODEL", arguments->model,
+                     "folder of the checkpoint; the demonstration model if absent");
   options.positional("PROMPT", arguments->prompt,
                      "what to say to the model; standard input if absent or \"-\"");
   options.add("--system", "TEXT", arguments->system, "instructions that come before the prompt");
@@ -259,6 +262,7 @@ Runner declare_run(Options& options) {
   options.flag("--json", arguments->json, "print one JSON object instead of text");
   options.flag("--timings", arguments->timings, "tell the speed on standard error");
   declare_threads(options, arguments->threads);
+  declare_quantize(options, arguments->quantize);
   declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   declare_num_return_sequences(options, arguments->generation);

@@ -26,6 +26,7 @@ struct Arguments {
   std::vector<std::string> files;
   std::optional<std::string> prompt;
   std::optional<std::int64_t> threads;
+  std::optional<std::string> quantize;
   bool json = false, srt = false, vtt = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -69,7 +70,8 @@ class Transcriber {
         start_(Clock::now()),
         processor_(Processor::from_pretrained(arguments.model)),
         config_(config()),
-        model_(load_model(arguments.model, thread_count(arguments.threads))) {
+        model_(load_model(arguments.model, thread_count(arguments.threads),
+                          quantization(arguments.quantize))) {
     totals_.load_seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   }
 
@@ -226,6 +228,7 @@ Runner declare_transcribe(Options& options) {
   options.flag("--srt", arguments->srt, "print SubRip subtitles");
   options.flag("--vtt", arguments->vtt, "print WebVTT subtitles");
   declare_threads(options, arguments->threads);
+  declare_quantize(options, arguments->quantize);
   declare_url_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   options.footer(kFooter);

@@ -17,10 +17,19 @@
 
 namespace gemma3n {
 
+// How the weights of the text model's linear layers are held in memory.
+//   kInt8, kInt4: groups of 32 values share a 16-bit scale, 8.5 or 4.5 bits a weight; the inputs of
+//   these layers are rounded to 8 bits. Several times faster, at a small loss of quality.
+enum class Quantization { kNone, kInt8, kInt4 };  // kNone: as the checkpoint stores them
+
+// Of "none", "q8" and "q4".   Throws: kInvalidArgument for another name.
+Quantization quantization_from_name(std::string_view name);
+
 struct LoadOptions {
   int threads = 0;                                        // 0 = one per core this process may use
   std::function<void(std::string_view)> on_warning = {};  // one line each; null = dropped
   std::function<void(double fraction)> on_progress = {};  // 0 to 1, from the loading thread
+  Quantization quantization = Quantization::kNone;        // done while it loads
 };
 
 struct CacheOptions {

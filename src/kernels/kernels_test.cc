@@ -99,6 +99,138 @@ TEST_P(Kernels, ARowsSumsDoNotDependOnTheOtherRows) {
   }
 }
 
+// Random blocks: any bits are values, but for -128; scales are moderate.
+std::vector<std::byte> random_blocks(std::size_t O, std::size_t groups, std::size_t group_bytes) {
+  std::vector<std::byte> blocks((O + kBlockRows - 1) / kBlockRows * groups * group_bytes);
+  for (std::size_t at = 0; at < blocks.size(); at += group_bytes) {
+    for (std::size_t i = 0; i < group_bytes; ++i) {
+      blocks[at + i] = static_cast<std::byte>(rng());
+      if (blocks[at + i] == std::byte{0x80} && group_bytes == kInt8GroupBytes) {
+        blocks[at + i] = std::byte{0x7F};
+      }
+    }
+    for (std::size_t o = 0; o < kBlockRows; ++o) {
+      const auto bits = static_cast<std::uint16_t>(rng() & 0xBBFF);
+      std::memcpy(&blocks[at + 2 * o], &bits, sizeof bits);
+    }
+  }
+  return blocks;
+}
+
+struct QuantizedRows {
+  std::vector<std::int8_t> values;
+  std::vector<float> scales;
+  std::vector<std::int32_t> biases;
+};
+
+QuantizedRows quantize(const KernelTable& table, const std::vector<float>& x, std::size_t K) {
+  QuantizedRows rows = {std::vector<std::int8_t>(x.size()), std::vector<float>(x.size() / kGroup),
+                        std::vector<std::int32_t>(x.size() / kGroup)};
+  for (std::size_t at = 0; at < x.size(); at += K) {
+    table.quantize_row(&x[at], K,
+                       {&rows.values[at], &rows.scales[at / kGroup], &rows.biases[at / kGroup]});
+  }
+  return rows;
+}
+
+TEST_P(Kernels, QuantizedRowsAtEveryScale) {
+  for (const float scale : {1.0f, 1e-3f, 1e20f, 1e-36f, 1e-38f, 1e-42f, 0.0f}) {
+    const auto x = random_floats(20 * kGroup, scale);
+    const auto a = quantize(fast, x, 5 * kGroup), b = quantize(plain, x, 5 * kGroup);
+    EXPECT_EQ(a.values, b.values) << scale;
+    EXPECT_EQ(a.biases, b.biases) << scale;
+    expect_same_bits(a.scales, b.scales, "scales");
+    for (std::size_t i = 0; i < x.size() && scale >= 1e-36f; ++i) {
+      const float step = a.scales[i / kGroup];
+      EXPECT_NEAR(static_cast<float>(a.values[i]) * step, x[i], 0.5001f * step);
+    }
+  }
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float odd : {inf, -inf, std::nanf("")}) {
+    for (const std::size_t place : {0, 9, 18, 31}) {
+      auto x = random_floats(2 * kGroup);
+      x[kGroup + place] = odd;
+      const auto a = quantize(fast, x, 2 * kGroup), b = quantize(plain, x, 2 * kGroup);
+      EXPECT_TRUE(std::isnan(a.scales[1]) && std::isnan(b.scales[1]));
+      EXPECT_EQ(a.values, b.values);
+      EXPECT_EQ(a.biases, b.biases);
+      expect_same_bits(a.scales, b.scales, "scales");
+    }
+  }
+}
+
+void check_blocks(void (*fast)(const BlockMatmul&), void (*plain)(const BlockMatmul&),
+                  const QuantizedRows& x, std::size_t T, std::size_t O, std::size_t groups,
+                  std::size_t group_bytes) {
+  const std::size_t spare = 3;  // groups of each block that are not read
+  const auto w = random_blocks(O, groups + spare, group_bytes);
+  const std::size_t block_bytes = (groups + spare) * group_bytes, y_stride = O + 2;
+  std::vector<float> a(T * y_stride, -1.0f), b(T * y_stride, -1.0f), one(O);
+  const auto run = [&](auto kernel, std::size_t t, std::size_t rows, float* y, std::size_t stride) {
+    kernel({.x = x.values.data() + t * groups * kGroup,
+            .x_scales = x.scales.data() + t * groups,
+            .x_biases = x.biases.data() + t * groups,
+            .T = rows,
+            .w = w.data(),
+            .block_bytes = block_bytes,
+            .groups = groups,
+            .O = O,
+            .y = y,
+            .y_stride = stride});
+  };
+  run(fast, 0, T, a.data(), y_stride);
+  run(plain, 0, T, b.data(), y_stride);
+  expect_same_bits(
+      a, b,
+      "T=" + std::to_string(T) + " O=" + std::to_string(O) + " groups=" + std::to_string(groups));
+  for (std::size_t t = 0; t < T; ++t) {  // a row alone
+    run(fast, t, 1, one.data(), O);
+    expect_same_bits(one, std::span(a).subspan(t * y_stride, O), "row");
+  }
+}
+
+TEST_P(Kernels, ProductsWithBlocksAtEverySize) {
+  for (const std::size_t T : {0, 1, 2, 3, 4, 5, 6, 7, 11}) {
+    for (const std::size_t groups : {0, 1, 2, 5, 64}) {
+      const auto x = quantize(plain, random_floats(T * groups * kGroup), groups * kGroup);
+      for (const std::size_t O : {1, 7, 8, 9, 15, 16, 17, 31, 40}) {
+        check_blocks(fast.matmul_int8, plain.matmul_int8, x, T, O, groups, kInt8GroupBytes);
+        check_blocks(fast.matmul_int4, plain.matmul_int4, x, T, O, groups, kInt4GroupBytes);
+      }
+    }
+  }
+}
+
+// The largest values there are, of both signs: no sum on the way is lost.
+TEST_P(Kernels, ExtremeProductsWithBlocksAreExact) {
+  const std::size_t groups = 2, K = groups * kGroup, O = kBlockRows;
+  for (const int sign : {1, -1}) {
+    QuantizedRows x = quantize(plain, std::vector<float>(K, static_cast<float>(sign)), K);
+    for (const bool is_int4 : {true, false}) {
+      for (const int byte : {0x00, 0xFF, 0x0F, 0xF0, 0x7F, 0x81}) {
+        const std::size_t bytes = is_int4 ? kInt4GroupBytes : kInt8GroupBytes;
+        std::vector<std::byte> w(groups * bytes, static_cast<std::byte>(byte));
+        for (std::size_t at = 0; at < w.size(); at += bytes) {
+          for (std::size_t o = 0; o < kBlockRows; ++o) {
+            const std::uint16_t one = 0x3C00;
+            std::memcpy(&w[at + 2 * o], &one, sizeof one);
+          }
+        }
+        std::vector<float> y(O);
+        (is_int4 ? fast.matmul_int4
+                 : fast.matmul_int8)({x.values.data(), x.scales.data(), x.biases.data(), 1,
+                                      w.data(), groups * bytes, groups, O, y.data(), O});
+        for (std::size_t o = 0; o < O; ++o) {
+          const int value =
+              is_int4 ? (o < 8 ? byte & 15 : byte >> 4) - 8 : static_cast<std::int8_t>(byte);
+          EXPECT_NEAR(y[o], static_cast<float>(sign * value) * static_cast<float>(K),
+                      1e-4f * static_cast<float>(K));
+        }
+      }
+    }
+  }
+}
+
 template <typename W>
 void check_rows(void (*fast_dot)(const DotRows<W>&), void (*plain_dot)(const DotRows<W>&),
                 void (*fast_add)(const AddRows<W>&), void (*plain_add)(const AddRows<W>&)) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/kernels.h"
 
@@ -76,6 +77,64 @@ template <typename W>
 void add_rows(const AddRows<W>& a) {
   for (std::size_t i = 0; i < a.count; ++i) {
     for (std::size_t n = 0; n < a.N; ++n) a.y[n] = std::fma(a.h[i], read(a.rows[i] + n), a.y[n]);
+  }
+}
+
+std::int32_t bias_of(const std::int8_t* x) {
+  int sums[2] = {};
+  for (std::size_t k = 0; k < kGroup; ++k) sums[k % 4 / 2] += x[k];
+  const auto low = static_cast<std::uint32_t>(-8 * sums[0]) & 0xFFFFu;
+  return static_cast<std::int32_t>(low | static_cast<std::uint32_t>(-8 * sums[1]) << 16);
+}
+
+void quantize_row(const float* x, std::size_t K, const QuantizedRow& row) {
+  for (std::size_t g = 0; g < K / kGroup; ++g, x += kGroup) {
+    std::int8_t* values = row.values + g * kGroup;
+    float most = 0.0f;
+    bool is_finite = true;
+    for (std::size_t k = 0; k < kGroup; ++k) {
+      most = std::max(most, std::fabs(x[k]));
+      is_finite = is_finite && std::isfinite(x[k]);
+    }
+    const float scale = most / 127.0f;
+    // A maximum whose share rounds to zero is as good as none.
+    const bool is_zero = !is_finite || !(scale >= std::numeric_limits<float>::min());
+    const float inverse = is_zero ? 0.0f : 1.0f / scale;
+    for (std::size_t k = 0; k < kGroup; ++k) {
+      values[k] =
+          is_zero ? std::int8_t{0} : static_cast<std::int8_t>(std::nearbyint(x[k] * inverse));
+    }
+    row.scales[g] = !is_finite ? std::numeric_limits<float>::quiet_NaN() : is_zero ? 0.0f : scale;
+    row.biases[g] = bias_of(values);
+  }
+}
+
+// w[o, k] of a group.
+int read_int8(const std::byte* group, std::size_t o, std::size_t k) {
+  return static_cast<std::int8_t>(group[kScaleBytes + k / 4 * 4 * kBlockRows + 4 * o + k % 4]);
+}
+int read_int4(const std::byte* group, std::size_t o, std::size_t k) {
+  const std::size_t half = kBlockRows / 2;
+  const auto both =
+      static_cast<unsigned>(group[kScaleBytes + k / 4 * 4 * half + 4 * (o % half) + k % 4]);
+  return static_cast<int>(o < half ? both & 15u : both >> 4) - 8;
+}
+
+template <std::size_t kGroupBytes, int (*read_value)(const std::byte*, std::size_t, std::size_t)>
+void block_matmul(const BlockMatmul& m) {
+  for (std::size_t t = 0; t < m.T; ++t) {
+    for (std::size_t o = 0; o < m.O; ++o) {
+      float sum = 0.0f;
+      for (std::size_t g = 0; g < m.groups; ++g) {
+        const std::byte* group = m.w + o / kBlockRows * m.block_bytes + g * kGroupBytes;
+        const std::int8_t* x = m.x + (t * m.groups + g) * kGroup;
+        int dot = 0;
+        for (std::size_t k = 0; k < kGroup; ++k) dot += x[k] * read_value(group, o % kBlockRows, k);
+        const float w_scale = read(reinterpret_cast<const F16*>(group) + o % kBlockRows);
+        sum = std::fma(static_cast<float>(dot), m.x_scales[t * m.groups + g] * w_scale, sum);
+      }
+      m.y[t * m.y_stride + o] = sum;
+    }
   }
 }
 
@@ -247,6 +306,9 @@ const KernelTable& portable_kernels() {
       .add_rows_f32 = add_rows<float>,
       .add_rows_bf16 = add_rows<Bf16>,
       .add_rows_f16 = add_rows<F16>,
+      .quantize_row = quantize_row,
+      .matmul_int8 = block_matmul<kInt8GroupBytes, read_int8>,
+      .matmul_int4 = block_matmul<kInt4GroupBytes, read_int4>,
       .widen_bf16 = widen_all<Bf16>,
       .widen_f16 = widen_all<F16>,
       .sum_squares = sum_squares,

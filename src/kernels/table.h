@@ -63,6 +63,53 @@ struct AddRows {
   std::size_t N;
 };
 
+// ---- Weights of 4 and 8 bits ----
+//
+// kGroup values along k share a scale; x is quantised in the same way, row by row, with 8 bits. So
+//   y[t, o] = sum over the groups g, one after the other by fused multiply-add, of
+//             dot(t, o, g) * (x_scale[t, g] * w_scale[o, g]),
+//   dot(t, o, g) = the sum over k in g of x[t, k] * w[o, k]: an integer, exact.
+//
+// Weights lie in blocks of kBlockRows rows, whose values are interleaved four k at a time, as
+// instructions for sums of four products want them. A block is a row of groups; a group is
+//   kBlockRows scales (F16), then for each of its eight quads of k
+//   8 bits: 64 bytes, byte 4 o + i is w[o, 4 q + i], of -127..127;
+//   4 bits: 32 bytes, byte 4 o + i is w[o, 4 q + i] + 8 (low half) and w[o + 8, 4 q + i] + 8 (high
+//           half), w of -8..7.
+// A prefix of a block's groups is a product over a prefix of k; a prefix of the blocks is a prefix
+// of the rows.
+
+inline constexpr std::size_t kGroup = 32;
+inline constexpr std::size_t kBlockRows = 16;
+inline constexpr std::size_t kScaleBytes = kBlockRows * sizeof(F16);
+inline constexpr std::size_t kInt8GroupBytes = kScaleBytes + kBlockRows * kGroup;
+inline constexpr std::size_t kInt4GroupBytes = kScaleBytes + kBlockRows * kGroup / 2;
+
+// A row of x: for each group
+//   scale = max |x| / 127; x_q = x / scale, rounded to nearest even;
+//   bias  = two 16-bit numbers, low half first: -8 times the sum of x_q over k % 4 < 2, and over
+//   the
+//           others: what takes the 8 out of the product with w + 8.
+// A group with a value that is not finite has the scale NaN and zeros.
+struct QuantizedRow {
+  std::int8_t* values;   // [K], K a multiple of kGroup
+  float* scales;         // [K / kGroup]
+  std::int32_t* biases;  // [K / kGroup]
+};
+
+struct BlockMatmul {
+  const std::int8_t* x;          // [T, groups * kGroup]
+  const float* x_scales;         // [T, groups]
+  const std::int32_t* x_biases;  // [T, groups]
+  std::size_t T;
+  const std::byte* w;       // the first block
+  std::size_t block_bytes;  // from block to block
+  std::size_t groups;
+  std::size_t O;  // rows of w: the last block may have fewer than kBlockRows
+  float* y;       // [T, O]; aliases nothing
+  std::size_t y_stride;
+};
+
 inline constexpr std::size_t kFmaChains = 12;  // of fma_chains: enough to hide its latency
 
 struct KernelTable {
@@ -79,6 +126,10 @@ struct KernelTable {
   void (*add_rows_f32)(const AddRows<float>&);
   void (*add_rows_bf16)(const AddRows<Bf16>&);
   void (*add_rows_f16)(const AddRows<F16>&);
+
+  void (*quantize_row)(const float* x, std::size_t K, const QuantizedRow& row);
+  void (*matmul_int8)(const BlockMatmul&);
+  void (*matmul_int4)(const BlockMatmul&);
 
   // y[i] = x[i], widened.
   void (*widen_bf16)(const Bf16* x, float* y, std::size_t n);

@@ -6,6 +6,7 @@
 #include "base/pages.h"
 #include "checkpoint/checkpoint_binder.h"
 #include "model/loaded_model.h"
+#include "model/quantize_model.h"
 
 namespace gemma3n {
 namespace {
@@ -66,9 +67,12 @@ void prepare(ModelImpl& model, bool is_mapped, const LoadOptions& options) {
       if (is_mapped) release_mapped_pages(mlp.down_proj.data, weight_bytes(mlp.down_proj));
       mlp.down_proj = {};
     }
-    if (options.on_progress) {
+    if (options.on_progress && options.quantization == Quantization::kNone) {
       options.on_progress(static_cast<double>(i + 1) / static_cast<double>(layers.size()));
     }
+  }
+  if (options.quantization != Quantization::kNone) {
+    quantize_model(model, options.quantization, is_mapped, options.on_progress);
   }
 }
 

@@ -27,11 +27,68 @@ void matmul_piece(void (*kernel)(const Matmul<W>&), View<const float> x, const W
           .y_stride = static_cast<std::size_t>(y.shape()[1])});
 }
 
+// Divides the product of T rows of I values by O rows of weights among the threads: body(t0, t1,
+// o0, o1). Pieces of the same columns follow each other, so that their weights stay in the cache.
+template <typename Body>
+void for_pieces(ThreadPool& pool, Index T, Index I, Index O, const Body& body) {
+  const Index row_piece = std::min(T, kRowPiece);
+  const Index column_work = std::max<Index>(1, row_piece * I);
+  const Index column_piece =
+      std::max<Index>(1, kPieceWork / (column_work * kColumnPiece)) * kColumnPiece;
+  const Index row_pieces = T == 0 ? 0 : (T + row_piece - 1) / row_piece;
+  const Index column_pieces = (O + column_piece - 1) / column_piece;
+  pool.run(row_pieces * column_pieces, [&](Index piece) {
+    const Index t0 = piece % row_pieces * row_piece, o0 = piece / row_pieces * column_piece;
+    body(t0, std::min(T, t0 + row_piece), o0, std::min(O, o0 + column_piece));
+  });
+}
+
+// Row `row` of a table in blocks, times `scale`.
+void read_block_row(const KernelTable& k, const Weight& table, Index row, float scale, float* y) {
+  const bool is_int4 = table.storage == Storage::kInt4Blocks;
+  const auto o = static_cast<std::size_t>(row) % kBlockRows;
+  constexpr std::size_t kHalf = kBlockRows / 2;
+  const std::byte* group = static_cast<const std::byte*>(table.data) +
+                           static_cast<std::size_t>(row) / kBlockRows * table.block_bytes;
+  const auto groups = static_cast<std::size_t>(table.shape[1]) / kGroup;
+  for (std::size_t g = 0; g < groups; ++g, y += kGroup) {
+    float step = 0;
+    k.widen_f16(reinterpret_cast<const F16*>(group) + o, &step, 1);
+    step *= scale;
+    const std::byte* values = group + kScaleBytes;
+    for (std::size_t i = 0; i < kGroup; ++i) {
+      int value = 0;
+      if (is_int4) {
+        const auto both =
+            static_cast<unsigned>(values[i / 4 * 4 * kHalf + 4 * (o % kHalf) + i % 4]);
+        value = static_cast<int>(o < kHalf ? both & 15u : both >> 4) - 8;
+      } else {
+        value = static_cast<std::int8_t>(values[i / 4 * 4 * kBlockRows + 4 * o + i % 4]);
+      }
+      y[i] = static_cast<float>(value) * step;
+    }
+    group += is_int4 ? kInt4GroupBytes : kInt8GroupBytes;
+  }
+}
+
 float gelu_erf(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); }
 float quick_gelu(float x) { return x / (1.0f + std::exp(-1.702f * x)); }
 float relu(float x) { return x < 0.0f ? 0.0f : x; }  // NaN stays NaN
 
 }  // namespace
+
+Weight rows_of(const Weight& w, Index first, Index n) {
+  Weight part = w;
+  part.shape = {n, w.shape[1]};
+  const auto* data = static_cast<const std::byte*>(w.data);
+  if (w.has_blocks()) {
+    check(first % static_cast<Index>(kBlockRows) == 0, "whole blocks");
+    part.data = data + static_cast<std::size_t>(first) / kBlockRows * w.block_bytes;
+  } else {
+    part.data = data + static_cast<std::size_t>(first * w.shape[1]) * size_bytes(w.dtype);
+  }
+  return part;
+}
 
 Activation activation_from_name(std::string_view name) {
   if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast") {
@@ -59,16 +116,8 @@ void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index
   expect(x, {T, w.shape[1]}, "linear input");
   check(dims<2>(y)[0] == T && first >= 0 && first + O <= dims<2>(y)[1], "linear output fits");
 
-  const Index row_piece = std::min(T, kRowPiece);
-  const Index column_work = std::max<Index>(1, row_piece * I);
-  const Index column_piece =
-      std::max<Index>(1, kPieceWork / (column_work * kColumnPiece)) * kColumnPiece;
-  const Index row_pieces = T == 0 ? 0 : (T + row_piece - 1) / row_piece;
-  const Index column_pieces = (O + column_piece - 1) / column_piece;
-  // Pieces of the same columns follow each other, so that their weights stay in the cache.
-  pool_.run(row_pieces * column_pieces, [&, T = T](Index piece) {
-    const Index t0 = piece % row_pieces * row_piece, t1 = std::min(T, t0 + row_piece);
-    const Index o0 = piece / row_pieces * column_piece, o1 = std::min(O, o0 + column_piece);
+  if (w.has_blocks()) return linear_blocks(x, w, y, first);
+  for_pieces(pool_, T, I, O, [&](Index t0, Index t1, Index o0, Index o1) {
     switch (w.dtype) {
       case DType::kF32:
         return matmul_piece(k_.matmul_f32, x, w, y, first, t0, t1, o0, o1);
@@ -79,6 +128,37 @@ void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index
       default:
         check(false, "a weight is f32, bf16 or f16");
     }
+  });
+}
+
+void Ops::linear_blocks(View<const float> x, const Weight& w, View<float> y, Index first) {
+  const auto [T, I] = dims<2>(x);
+  const Index O = w.shape[0], groups = I / static_cast<Index>(kGroup), y_stride = dims<2>(y)[1];
+  check(groups * static_cast<Index>(kGroup) == I, "rows of whole groups");
+  const ArenaScope scratch(arena_);
+  auto values = arena_.array<std::int8_t>(static_cast<std::size_t>(T * I));
+  auto scales = arena_.array<float>(static_cast<std::size_t>(T * groups));
+  auto biases = arena_.array<std::int32_t>(static_cast<std::size_t>(T * groups));
+  for_rows(T, 2 * I, [&, I = I](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) {
+      k_.quantize_row(
+          x[t].data(), static_cast<std::size_t>(I),
+          {values.data() + t * I, scales.data() + t * groups, biases.data() + t * groups});
+    }
+  });
+  const auto multiply = w.storage == Storage::kInt4Blocks ? k_.matmul_int4 : k_.matmul_int8;
+  for_pieces(pool_, T, I, O, [&, I = I](Index t0, Index t1, Index o0, Index o1) {
+    const Weight part = rows_of(w, o0, o1 - o0);
+    multiply({.x = values.data() + t0 * I,
+              .x_scales = scales.data() + t0 * groups,
+              .x_biases = biases.data() + t0 * groups,
+              .T = static_cast<std::size_t>(t1 - t0),
+              .w = static_cast<const std::byte*>(part.data),
+              .block_bytes = w.block_bytes,
+              .groups = static_cast<std::size_t>(groups),
+              .O = static_cast<std::size_t>(o1 - o0),
+              .y = y.data() + t0 * y_stride + first + o0,
+              .y_stride = static_cast<std::size_t>(y_stride)});
   });
 }
 
@@ -114,6 +194,10 @@ View<float> Ops::lookup(const Weight& table, std::span<const Index> ids, float s
   for (std::size_t t = 0; t < ids.size(); ++t) {
     check(ids[t] >= 0 && ids[t] < V, "ids were checked against the table");
     float* row = y[static_cast<Index>(t)].data();
+    if (table.has_blocks()) {
+      read_block_row(k_, table, ids[t], scale, row);
+      continue;
+    }
     const Index offset = ids[t] * D;
     switch (table.dtype) {
       case DType::kF32:

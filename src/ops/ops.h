@@ -32,6 +32,7 @@ class Ops {
   const KernelTable& kernels() const { return k_; }
 
   // y = x W^T.   x: [T, I] f32,  w: [O, I],  returns [T, O] f32.
+  // Weights in blocks are multiplied with x rounded to 8 bits: see BlockMatmul.
   View<float> linear(View<const float> x, const Weight& w);
   // The same into rows of y, which may be longer than O: y[t, first + o].
   void linear_into(View<const float> x, const Weight& w, View<float> y, Index first);
@@ -65,6 +66,8 @@ class Ops {
   }
 
  private:
+  void linear_blocks(View<const float> x, const Weight& w, View<float> y, Index first);
+
   static Index rows_per_piece(Index work) {
     constexpr Index kPieceWork = 16384;  // enough to be worth handing over
     return work >= kPieceWork ? 1 : kPieceWork / (work > 0 ? work : 1);

@@ -8,15 +8,28 @@
 
 namespace gemma3n {
 
-// A matrix [O, I] (or a table of O rows) that stays where it lies in the mapped checkpoint, in the
-// checkpoint's dtype: kF32, kF16 or kBF16. Row-major; `data` may be unaligned.
+// How the values of a Weight are laid out.
+enum class Storage {
+  kRows,        // row-major, of `dtype`; `data` may be unaligned
+  kInt8Blocks,  // the blocks of kernels/table.h; `dtype` says nothing
+  kInt4Blocks,
+};
+
+// A matrix [O, I], or a table of O rows. As rows it stays where it lies in the mapped checkpoint,
+// in the checkpoint's dtype: kF32, kF16 or kBF16. Model code hands it to Ops and never asks.
 struct Weight {
   const void* data = nullptr;
   DType dtype = DType::kF32;
   Shape shape;
+  Storage storage = Storage::kRows;
+  std::size_t block_bytes = 0;  // from block to block; of blocks only
 
   explicit operator bool() const { return data != nullptr; }  // optional weights may be absent
+  bool has_blocks() const { return storage != Storage::kRows; }
 };
+
+// Rows [first, first + n) of a matrix. Of blocks, `first` must be a multiple of kBlockRows.
+Weight rows_of(const Weight& w, Index first, Index n);
 
 // A one-dimensional weight (norm scale, bias), converted to f32 at load.
 struct Vector {

@@ -196,6 +196,18 @@ class RefusalTest(CliTest):
     def test_a_cache_of_an_unknown_kind_is_refused(self):
         self.refuse(FAILURE, "run", self.chat, "hi", "--cache-implementation", "magnetic", saying=["magnetic"])
 
+    def test_weights_of_fewer_bits(self):
+        options = ["hello", "--greedy", "--max-tokens", "8"]
+        plain = self.succeed_json("run", self.chat, *options)
+        for kind in ["q8", "q4"]:
+            report = self.succeed_json("run", self.chat, *options, "--quantize", kind)
+            self.assertEqual(len(report["sequences"][0]["token_ids"]), len(plain["sequences"][0]["token_ids"]))
+            one = self.succeed_json("run", self.chat, *options, "--quantize", kind, "--threads", "1")
+            self.assertEqual(one["text"], report["text"])
+        self.assertEqual(self.succeed_json("run", self.chat, *options, "--quantize", "none")["text"], plain["text"])
+        for command in [["run", self.chat, "hi"], ["bench", self.chat]]:
+            self.refuse(USAGE, *command, "--quantize", "q3", saying=["q8 or q4", "'q3'"])
+
     def test_a_missing_folder_is_named(self):
         for command in ["run", "chat", "tokenize", "inspect", "bench"]:
             with self.subTest(command=command):

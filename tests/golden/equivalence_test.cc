@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <random>
+#include <tuple>
 
 #include "fixture.h"
 #include "gemma3n/model.h"
@@ -11,11 +12,21 @@
 namespace gemma3n::golden {
 namespace {
 
-class Equivalence : public testing::TestWithParam<std::string> {
+// A checkpoint, and how its weights are held.
+using Subject = std::tuple<std::string, Quantization>;
+
+class Equivalence : public testing::TestWithParam<Subject> {
  protected:
-  Fixture fixture{GetParam()};
-  ForCausalLM model = ForCausalLM::from_pretrained(fixture.checkpoint_dir(), {.threads = 1});
+  Fixture fixture{std::get<0>(GetParam())};
+  ForCausalLM model = load(1);
   std::mt19937 rng{3};
+
+  ForCausalLM load(int threads) {
+    LoadOptions options;
+    options.threads = threads;
+    options.quantization = std::get<1>(GetParam());
+    return ForCausalLM::from_pretrained(fixture.checkpoint_dir(), options);
+  }
 
   std::vector<std::int32_t> random_tokens(std::size_t n) {
     std::vector<std::int32_t> tokens(n);
@@ -39,8 +50,7 @@ class Equivalence : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(Equivalence, StepsChunksThreadsAndCachesGiveTheSameBits) {
-  const ForCausalLM threaded =
-      ForCausalLM::from_pretrained(fixture.checkpoint_dir(), {.threads = 3});
+  const ForCausalLM threaded = load(3);
   const auto window = static_cast<std::size_t>(model.config().sliding_window);
   for (const std::size_t n : {std::size_t{1}, std::max<std::size_t>(window, 2) - 1, window,
                               window + 1, 3 * window + 5, std::size_t{90}}) {
@@ -135,8 +145,33 @@ TEST_P(Equivalence, AFailedCallLeavesTheCacheAsItWas) {
   EXPECT_EQ(logits, last_logits(model, tokens, tokens.size()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, Equivalence, testing::ValuesIn(fixture_names()),
-                         [](const auto& name) { return name.param; });
+// 8 bits are closer to the checkpoint than 4 bits, and neither is far.
+TEST_P(Equivalence, QuantizedLogitsAreNear) {
+  const auto quantization = std::get<1>(GetParam());
+  if (quantization == Quantization::kNone) GTEST_SKIP() << "not quantised";
+  const ForCausalLM exact = ForCausalLM::from_pretrained(fixture.checkpoint_dir(), {.threads = 1});
+  const auto tokens = random_tokens(60);
+  const auto expected = last_logits(exact, tokens, 60), actual = last_logits(model, tokens, 60);
+  const double error = relative_error(actual, expected);
+  EXPECT_LT(error, quantization == Quantization::kInt8 ? 0.1 : 0.6);
+  EXPECT_GT(error, 1e-4) << "nothing was quantised";
+}
+
+std::string name_of(const testing::TestParamInfo<Subject>& subject) {
+  const auto& [checkpoint, quantization] = subject.param;
+  const bool is_plain = quantization == Quantization::kNone;
+  return checkpoint + (is_plain ? "" : quantization == Quantization::kInt8 ? "_int8" : "_int4");
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, Equivalence,
+                         testing::Combine(testing::ValuesIn(fixture_names()),
+                                          testing::Values(Quantization::kNone)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Quantized, Equivalence,
+                         testing::Combine(testing::Values("chat", "e2b_like", "odd_widths"),
+                                          testing::Values(Quantization::kInt8,
+                                                          Quantization::kInt4)),
+                         name_of);
 
 }  // namespace
 }  // namespace gemma3n::golden

@@ -18,9 +18,11 @@ using namespace nb::literals;
 namespace gemma3n::python {
 namespace {
 
-LoadOptions load_options(int threads, const Callable& on_warning, const Callable& on_progress) {
+LoadOptions load_options(int threads, const std::string& quantization, const Callable& on_warning,
+                         const Callable& on_progress) {
   LoadOptions options;
   options.threads = threads;
+  options.quantization = quantization_from_name(quantization);
   if (on_warning) {
     options.on_warning = [&on_warning](std::string_view line) {
       nb::gil_scoped_acquire gil;
@@ -36,11 +38,11 @@ LoadOptions load_options(int threads, const Callable& on_warning, const Callable
 }
 
 template <typename Model>
-Model load(const std::filesystem::path& folder, int threads, nb::object on_warning,
-           nb::object on_progress) {
+Model load(const std::filesystem::path& folder, int threads, const std::string& quantization,
+           nb::object on_warning, nb::object on_progress) {
   const Callable warning(std::move(on_warning)), progress(std::move(on_progress));
   nb::gil_scoped_release release;
-  return Model::from_pretrained(folder, load_options(threads, warning, progress));
+  return Model::from_pretrained(folder, load_options(threads, quantization, warning, progress));
 }
 
 std::shared_ptr<Cache> cache_of(nb::handle cache) {
@@ -158,7 +160,7 @@ template <typename Class>
 void bind_common(Class& c) {
   using Type = typename Class::Type;
   c.def_static("from_pretrained", &load<Type>, "folder"_a, "threads"_a = 0,
-               "on_warning"_a = nb::none(), "on_progress"_a = nb::none());
+               "quantization"_a = "none", "on_warning"_a = nb::none(), "on_progress"_a = nb::none());
   c.def(
       "new_cache",
       [](const Type& model, std::int64_t batch_size, bool is_static, std::int64_t max_cache_len) {

@@ -145,10 +145,7 @@ View<float> Decoder::per_layer_inputs(Ops& op, std::span<const BatchRow> rows,
   auto out = op.arena().tensor({count, T, P});
   if (P == 0 || count == 0) return out;
   const ArenaScope scratch(op.arena());
-  Weight slice = per_layer_model_projection;
-  slice.data = static_cast<const std::byte*>(slice.data) +
-               static_cast<std::size_t>(first * P * D) * size_bytes(slice.dtype);
-  slice.shape = {count * P, D};
+  const Weight slice = rows_of(per_layer_model_projection, first * P, count * P);
   auto projected = op.scale(op.linear(embedded, slice),
                             static_cast<float>(1.0 / std::sqrt(static_cast<double>(D))));
   projected = op.rms_norm(projected.reshape({T, count, P}), per_layer_projection_norm, eps);

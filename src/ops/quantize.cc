@@ -1,0 +1,212 @@
+#include "ops/quantize.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/kernels.h"
+
+namespace gemma3n {
+namespace {
+
+constexpr auto kGroupSize = static_cast<Index>(kGroup);
+constexpr auto kRows = static_cast<Index>(kBlockRows);
+
+using Group = std::array<float, kGroup>;
+using Values = std::array<std::int8_t, kGroup>;
+
+struct QuantizedGroup {
+  std::uint16_t scale;  // F16
+  Values values;
+};
+
+// To nearest even; 65520 and more become infinity.
+std::uint16_t f16_from(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);
+  const float size = std::fabs(x);
+  if (!(size < 65520.0f)) return static_cast<std::uint16_t>(sign | 0x7C00u);
+  if (size < 0x1p-14f) {  // subnormal: a multiple of 2^-24
+    return static_cast<std::uint16_t>(sign | static_cast<unsigned>(std::nearbyint(size * 0x1p24f)));
+  }
+  const auto whole = std::bit_cast<std::uint32_t>(size) - (112u << 23);
+  return static_cast<std::uint16_t>(sign | ((whole + 0xFFFu + ((whole >> 13) & 1u)) >> 13));
+}
+
+float f16_value(std::uint16_t bits) {
+  float value = 0;
+  const F16 half = {bits};
+  portable_kernels().widen_f16(&half, &value, 1);
+  return value;
+}
+
+// x / scale to the nearest of low..high; 0 if scale is.
+Values round_to(const Group& x, float scale, float low, float high) {
+  Values values;
+  const float inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23
+  for (std::size_t k = 0; k < kGroup; ++k) {
+    const float wanted = std::clamp(x[k] * inverse, low, high);
+    values[k] = static_cast<std::int8_t>((wanted + kRound) - kRound);
+  }
+  return values;
+}
+
+float squared_error(const Group& x, const Values& values, float scale) {
+  float sum = 0;
+  for (std::size_t k = 0; k < kGroup; ++k) {
+    const float error = x[k] - scale * static_cast<float>(values[k]);
+    sum += error * error;
+  }
+  return sum;
+}
+
+float largest_size(const Group& x) {
+  float most = 0;
+  for (const float v : x) most = std::max(most, std::fabs(v));
+  return most;
+}
+
+QuantizedGroup quantize_int8(const Group& x) {
+  const std::uint16_t scale = f16_from(largest_size(x) / 127.0f);
+  return {scale, round_to(x, f16_value(scale), -127.0f, 127.0f)};
+}
+
+QuantizedGroup quantize_int4(const Group& x) {
+  constexpr float kLow = -8.0f, kHigh = 7.0f;
+  constexpr int kSteps = 10;  // on a side: max / 8.4, max / 8.15, ... max / 6.15
+  const float most = largest_size(x);
+  QuantizedGroup best = {0, {}};
+  float least = squared_error(x, best.values, 0.0f);
+  const auto consider = [&](float wanted) {
+    const std::uint16_t bits = f16_from(wanted);
+    const float scale = f16_value(bits);
+    const Values values = round_to(x, scale, kLow, kHigh);
+    const float error = squared_error(x, values, scale);
+    if (error < least) {
+      least = error;
+      best = {bits, values};
+    }
+  };
+  for (int i = 0; i < kSteps; ++i) {
+    const float scale = most / (8.4f - 0.25f * static_cast<float>(i));
+    consider(scale);
+    consider(-scale);
+  }
+  // The scale that suits the values found: sum x q / sum q^2.
+  float product = 0, square = 0;
+  for (std::size_t k = 0; k < kGroup; ++k) {
+    const auto q = static_cast<float>(best.values[k]);
+    product += x[k] * q;
+    square += q * q;
+  }
+  if (square > 0) consider(product / square);
+  return best;
+}
+
+template <typename W>
+Group read_group(const void* data, Index at, void (*widen)(const W*, float*, std::size_t)) {
+  Group x;
+  widen(static_cast<const W*>(data) + at, x.data(), kGroup);
+  return x;
+}
+
+Group read_group(const Weight& w, Index row, Index first) {
+  const Index at = row * w.shape[1] + first;
+  const KernelTable& k = portable_kernels();
+  switch (w.dtype) {
+    case DType::kBF16:
+      return read_group<Bf16>(w.data, at, k.widen_bf16);
+    case DType::kF16:
+      return read_group<F16>(w.data, at, k.widen_f16);
+    default: {
+      Group x;
+      std::memcpy(x.data(), static_cast<const std::byte*>(w.data) + at * 4, sizeof x);
+      return x;
+    }
+  }
+}
+
+void check_values(const Group& x, const QuantizedGroup& group) {
+  const float most = largest_size(x);
+  if (!std::ranges::all_of(x, [](float v) { return std::isfinite(v); })) {
+    fail(ErrorCode::kUnsupported, "weights that are not finite cannot be quantised");
+  }
+  if (!std::isfinite(f16_value(group.scale)) || (group.scale & 0x7FFFu) == 0) {
+    if (most == 0.0f) return;
+    fail(ErrorCode::kUnsupported, "weights of ", most,
+         " are too small or too large to be quantised: their scale has 16 bits");
+  }
+}
+
+// Where a group's values go; see the layout in kernels/table.h.
+void write_int8(const QuantizedGroup& group, std::size_t o, std::byte* to) {
+  std::memcpy(to + o * sizeof group.scale, &group.scale, sizeof group.scale);
+  for (std::size_t k = 0; k < kGroup; ++k) {
+    to[kScaleBytes + k / 4 * 4 * kBlockRows + 4 * o + k % 4] =
+        static_cast<std::byte>(group.values[k]);
+  }
+}
+
+void write_int4(const QuantizedGroup& group, std::size_t o, std::byte* to) {
+  constexpr std::size_t kHalf = kBlockRows / 2;
+  std::memcpy(to + o * sizeof group.scale, &group.scale, sizeof group.scale);
+  for (std::size_t k = 0; k < kGroup; ++k) {
+    const auto value = static_cast<std::byte>(group.values[k] + 8);
+    std::byte& both = to[kScaleBytes + k / 4 * 4 * kHalf + 4 * (o % kHalf) + k % 4];
+    both = o < kHalf ? (both & std::byte{0xF0}) | value : (both & std::byte{0x0F}) | (value << 4);
+  }
+}
+
+std::size_t group_bytes(Storage storage) {
+  check(storage != Storage::kRows, "blocks");
+  return storage == Storage::kInt4Blocks ? kInt4GroupBytes : kInt8GroupBytes;
+}
+
+}  // namespace
+
+bool can_have_blocks(const Weight& w) {
+  return w && !w.has_blocks() && w.shape.rank() == 2 && w.shape[1] > 0 &&
+         w.shape[1] % kGroupSize == 0;
+}
+
+std::size_t blocks_size(const Shape& shape, Storage storage) {
+  return static_cast<std::size_t>((shape[0] + kRows - 1) / kRows * (shape[1] / kGroupSize)) *
+         group_bytes(storage);
+}
+
+Weight quantize_blocks(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to) {
+  check(can_have_blocks(from), "quantize_blocks: rows of whole groups");
+  const Index O = from.shape[0], groups = from.shape[1] / kGroupSize;
+  const std::size_t bytes = group_bytes(storage),
+                    block_bytes = static_cast<std::size_t>(groups) * bytes;
+  const QuantizedGroup nothing = {0, {}};  // of rows that fill up the last block
+  pool.parallel_for((O + kRows - 1) / kRows, 1, [&](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      for (Index g = 0; g < groups; ++g) {
+        std::byte* group = to + static_cast<std::size_t>(block * groups + g) * bytes;
+        for (Index o = 0; o < kRows; ++o) {
+          const Index row = block * kRows + o;
+          QuantizedGroup quantized = nothing;
+          if (row < O) {
+            const Group x = read_group(from, row, g * kGroupSize);
+            quantized = storage == Storage::kInt4Blocks ? quantize_int4(x) : quantize_int8(x);
+            check_values(x, quantized);
+          }
+          const auto place = static_cast<std::size_t>(o);
+          storage == Storage::kInt4Blocks ? write_int4(quantized, place, group)
+                                          : write_int8(quantized, place, group);
+        }
+      }
+    }
+  });
+  return {.data = to,
+          .dtype = DType::kF32,
+          .shape = from.shape,
+          .storage = storage,
+          .block_bytes = block_bytes};
+}
+
+}  // namespace gemma3n

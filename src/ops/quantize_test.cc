@@ -1,0 +1,163 @@
+// Weights of 4 and 8 bits: how close they are, and that products and look-ups are those of the
+// values they stand for.
+#include "ops/quantize.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "ops/ops.h"
+
+namespace gemma3n {
+namespace {
+
+class Quantize : public testing::TestWithParam<Storage> {
+ protected:
+  const Storage storage_ = GetParam();
+  const bool is_int4_ = storage_ == Storage::kInt4Blocks;
+  Arena arena_;
+  ThreadPool pool_{2};
+  Ops op_{active_kernels(), arena_, pool_};
+  std::vector<std::byte> blocks_;
+
+  Weight quantized(const std::vector<float>& values, Index O, Index I) {
+    const Weight rows{values.data(), DType::kF32, {O, I}};
+    blocks_.resize(blocks_size(rows.shape, storage_));
+    return quantize_blocks(pool_, rows, storage_, blocks_.data());
+  }
+  // What the blocks stand for.
+  std::vector<float> values_of(const Weight& w) {
+    std::vector<Index> ids(static_cast<std::size_t>(w.shape[0]));
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<Index>(i);
+    const auto all = op_.lookup(w, ids, 1.0f);
+    return {all.data(), all.data() + all.size()};
+  }
+};
+
+std::vector<float> random_floats(std::size_t n, float scale = 1.0f) {
+  static std::mt19937 rng(11);
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> values(n);
+  for (float& v : values) v = normal(rng);
+  return values;
+}
+
+double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    error += std::pow(static_cast<double>(actual[i]) - expected[i], 2);
+    size += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(error / size);
+}
+
+TEST_P(Quantize, ValuesAreClose) {
+  for (const float scale : {1.0f, 0.01f, 50.0f}) {
+    const auto values = random_floats(37 * 96, scale);
+    const double error = relative_error(values_of(quantized(values, 37, 96)), values);
+    EXPECT_LT(error, is_int4_ ? 0.084 : 0.0055) << scale;
+    EXPECT_GT(error, is_int4_ ? 0.02 : 0.001) << scale;
+  }
+}
+
+// The search has to be worth its time: rounding to max / 8 is the plain way.
+TEST_P(Quantize, TheSearchedScaleBeatsThePlainOne) {
+  if (!is_int4_) GTEST_SKIP() << "8 bits need no search";
+  const auto values = random_floats(16 * 320);
+  std::vector<float> plain(values.size());
+  for (std::size_t at = 0; at < values.size(); at += kGroup) {
+    float most = 0;
+    for (std::size_t k = at; k < at + kGroup; ++k) {
+      if (std::fabs(values[k]) > std::fabs(most)) most = values[k];
+    }
+    const float scale = most / -8.0f;
+    for (std::size_t k = at; k < at + kGroup; ++k) {
+      plain[k] = scale * std::clamp(std::nearbyint(values[k] / scale), -8.0f, 7.0f);
+    }
+  }
+  EXPECT_LT(relative_error(values_of(quantized(values, 16, 320)), values),
+            0.95 * relative_error(plain, values));
+}
+
+TEST_P(Quantize, WhatIsRepresentableStaysAsItIs) {
+  std::vector<float> values(16 * 32);
+  const int top = is_int4_ ? 8 : 127;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = 0.25f * static_cast<float>(static_cast<int>(i * 7 % 16) - 8);
+    if (i % 32 == 3) values[i] = -0.25f * static_cast<float>(top);
+  }
+  EXPECT_EQ(values_of(quantized(values, 16, 32)), values);
+  const std::vector<float> zeros(5 * 64);
+  EXPECT_EQ(values_of(quantized(zeros, 5, 64)), zeros);
+}
+
+TEST_P(Quantize, ProductsAreThoseOfTheValues) {
+  for (const Index O : {1, 15, 16, 17, 100, 131}) {
+    const Index I = 128, T = 9;
+    const Weight w = quantized(random_floats(static_cast<std::size_t>(O * I)), O, I);
+    const auto values = values_of(w);
+    auto x = random_floats(static_cast<std::size_t>(T * I));
+    const auto y = op_.linear(View<const float>(x.data(), {T, I}), w);
+    for (Index t = 0; t < T; ++t) {
+      for (Index o = 0; o < O; ++o) {
+        double sum = 0, size = 0;
+        for (Index i = 0; i < I; ++i) {
+          const double term = static_cast<double>(x[static_cast<std::size_t>(t * I + i)]) *
+                              values[static_cast<std::size_t>(o * I + i)];
+          sum += term;
+          size += term * term;
+        }
+        EXPECT_NEAR(y(t, o), sum, 0.04 * std::sqrt(size)) << O;  // x is rounded to 8 bits
+      }
+    }
+  }
+}
+
+TEST_P(Quantize, APrefixOfRowsIsASlice) {
+  const auto values = random_floats(64 * 64);
+  const Weight w = quantized(values, 64, 64);
+  auto x = random_floats(3 * 64);
+  const View<const float> rows(x.data(), {3, 64});
+  const auto all = op_.linear(rows, w), part = op_.linear(rows, rows_of(w, 16, 21));
+  for (Index t = 0; t < 3; ++t) {
+    for (Index o = 0; o < 21; ++o) EXPECT_EQ(part(t, o), all(t, 16 + o));
+  }
+}
+
+TEST_P(Quantize, ThreadsAndRowsChangeNoBit) {
+  const auto values = random_floats(300 * 256);
+  const Weight w = quantized(values, 300, 256);
+  auto x = random_floats(150 * 256);
+  const auto all = op_.linear(View<const float>(x.data(), {150, 256}), w);
+  ThreadPool one(1);
+  Ops alone(active_kernels(), arena_, one);
+  for (const Index t : {0, 63, 149}) {
+    const auto row = alone.linear(View<const float>(x.data() + t * 256, {1, 256}), w);
+    for (Index o = 0; o < 300; ++o) ASSERT_EQ(row(0, o), all(t, o));
+  }
+}
+
+TEST_P(Quantize, WhatHasNoScaleIsRefused) {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float odd : {inf, -inf, std::nanf(""), 3e38f, 1e-30f}) {
+    std::vector<float> values(2 * 32, odd == 1e-30f ? odd : 1.0f);
+    values[40] = odd;
+    try {
+      quantized(values, 2, 32);
+      ADD_FAILURE() << odd << ": expected an error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EachStorage, Quantize,
+                         testing::Values(Storage::kInt8Blocks, Storage::kInt4Blocks),
+                         [](const testing::TestParamInfo<Storage>& storage) {
+                           return storage.param == Storage::kInt4Blocks ? "int4" : "int8";
+                         });
+
+}  // namespace
+}  // namespace gemma3n
