@@ -23,6 +23,6 @@ show() {
   "$gemma3n" "$@"
 }
 samples=examples/media
-show run --image $samples/shapes.png "What is in the picture?"
-show run --audio $samples/command.flac "Write down what is said."
+show run --image $samples/star.png "What is in the picture?"
+show run --audio $samples/number.flac "Write down what is said."
 show run --image $samples/shapes.png --audio $samples/question.flac

@@ -79,13 +79,13 @@ class Demo(unittest.TestCase):
 
     def test_the_samples_of_the_readme(self):
         """The three answers that the README shows."""
-        picture = self.answer("run", "--image", SAMPLES / "shapes.png", "What is in the picture?")
-        self.assertEqual(picture.stdout, "There is a red circle and a blue star.\n")
-        sound = self.answer("run", "--audio", SAMPLES / "command.flac", "Write down what is said.")
-        self.assertEqual(sound.stdout, "turn on the light\n")
+        picture = self.answer("run", "--image", SAMPLES / "star.png", "What is in the picture?")
+        self.assertEqual(picture.stdout, "There is a yellow star.\n")
+        sound = self.answer("run", "--audio", SAMPLES / "number.flac", "Write down what is said.")
+        self.assertEqual(sound.stdout, "forty-two\n")
         both = self.answer("run", "--image", SAMPLES / "shapes.png", "--audio", SAMPLES / "question.flac")
         self.assertEqual(both.stdout, "The star is blue.\n")
-        self.assertEqual(self.answer("transcribe", MODEL, SAMPLES / "command.flac").stdout, sound.stdout)
+        self.assertEqual(self.answer("transcribe", MODEL, SAMPLES / "number.flac").stdout, sound.stdout)
 
     def test_a_program_far_from_the_model_says_what_to_do(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -62,6 +62,10 @@ def main():
     model.generation_config.update(bos_token_id=2, eos_token_id=[1, 6], pad_token_id=0, do_sample=False,
                                    max_new_tokens=100)
     model.save_pretrained(arguments.out)
+    (arguments.out / "model.safetensors").chmod(0o644)
+    generation = json.loads((arguments.out / "generation_config.json").read_text())
+    generation.pop("_from_model_config", None)  # these are choices, not defaults
+    write(arguments.out / "generation_config.json", generation)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(arguments.work / "tokenizer" / name, arguments.out / name)
     processor_configs(arguments.out)

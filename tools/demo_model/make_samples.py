@@ -26,11 +26,8 @@ def shape(kind, colour, size, x, y, angle=0.0):
 PICTURES = {
     "shapes": ("gradient", 8, [shape("circle", "red", "large", 34, 42), shape("star", "blue", "large", 90, 84, 0.1)]),
     "star": ("plain", 3, [shape("star", "yellow", "large", 64, 60, -0.1)]),
-    "three": ("plain", 11, [shape("square", "green", "large", 28, 90, 0.15), shape("triangle", "purple", "large", 64, 34),
-                            shape("cross", "orange", "large", 100, 88, -0.1)]),
 }
 SOUNDS = {
-    "command": ("turn on the light", "en-us+f2", 155, 50),
     "number": ("forty-two", "en-gb+m2", 150, 50),
     "question": ("what colour is the star", "en-us+f4", 150, 50),
 }
