@@ -160,7 +160,8 @@ template <typename Class>
 void bind_common(Class& c) {
   using Type = typename Class::Type;
   c.def_static("from_pretrained", &load<Type>, "folder"_a, "threads"_a = 0,
-               "quantization"_a = "none", "on_warning"_a = nb::none(), "on_progress"_a = nb::none());
+               "quantization"_a = "none", "on_warning"_a = nb::none(),
+               "on_progress"_a = nb::none());
   c.def(
       "new_cache",
       [](const Type& model, std::int64_t batch_size, bool is_static, std::int64_t max_cache_len) {
