@@ -190,7 +190,9 @@ void converse(Chat& chat, PendingMedia& pending, LineReader& lines, Output& out)
 }
 
 int run(const Arguments& arguments, Output& out) {
-  const std::string model_dir = model_or_demo(arguments.model);
+  const auto chosen = model_or_demo(arguments.model);
+  announce(chosen);
+  const std::string& model_dir = chosen.dir;
   const auto processor = Processor::from_pretrained(model_dir);
   processor.chat_template();  // without one there is no conversation
   auto config = generation_config(

@@ -17,13 +17,9 @@ bool is_written_like_path(const std::string& text) {
   return text.find('/') != std::string::npos && text.find(' ') == std::string::npos;
 }
 
-std::string demo_model() {
+ChosenModel demo_model() {
   std::error_code error;
-  const auto dir = find_demo_model(fs::read_symlink("/proc/self/exe", error));
-  print_note(
-      "no model named: using the demonstration model, a toy that knows coloured shapes, "
-      "short speech and a small world");
-  return dir.string();
+  return {find_demo_model(fs::read_symlink("/proc/self/exe", error)).string(), true};
 }
 
 }  // namespace
@@ -41,11 +37,11 @@ fs::path find_demo_model(const fs::path& program) {
        "near the program; give the folder of a checkpoint");
 }
 
-std::string model_or_demo(const std::optional<std::string>& model) {
-  return model ? *model : demo_model();
+ChosenModel model_or_demo(const std::optional<std::string>& model) {
+  return model ? ChosenModel{*model} : demo_model();
 }
 
-std::string model_or_demo(const std::optional<std::string>& model,
+ChosenModel model_or_demo(const std::optional<std::string>& model,
                           std::optional<std::string>& prompt) {
   std::error_code error;
   const bool is_prompt =
@@ -53,6 +49,13 @@ std::string model_or_demo(const std::optional<std::string>& model,
   if (!is_prompt) return model_or_demo(model);
   prompt = *model;
   return demo_model();
+}
+
+void announce(const ChosenModel& model) {
+  if (!model.is_demo) return;
+  print_note(
+      "no model named: using the demonstration model, a toy that knows coloured shapes, short "
+      "speech and a small world");
 }
 
 }  // namespace gemma3n::cli

@@ -12,13 +12,21 @@ namespace gemma3n::cli {
 // Throws: kNotFound.
 std::filesystem::path find_demo_model(const std::filesystem::path& program);
 
-// The folder to load. Without `model` it is the demonstration model's, and a note says so.
-std::string model_or_demo(const std::optional<std::string>& model);
+struct ChosenModel {
+  std::string dir;
+  bool is_demo = false;
+};
+
+// `model`, or the demonstration model's folder.
+ChosenModel model_or_demo(const std::optional<std::string>& model);
 
 // As model_or_demo, for a command with the arguments [MODEL] [PROMPT]. Of a single argument, what
 // exists as a file or folder, or is written like a path, is the model; anything else moves to
 // `prompt`.
-std::string model_or_demo(const std::optional<std::string>& model,
+ChosenModel model_or_demo(const std::optional<std::string>& model,
                           std::optional<std::string>& prompt);
+
+// A note that it is a toy, if it is the demonstration model.
+void announce(const ChosenModel& model);
 
 }  // namespace gemma3n::cli

@@ -51,14 +51,14 @@ TEST_F(DemoModelTest, AFolderWithoutAConfigurationDoesNotCount) {
 TEST_F(DemoModelTest, OfASingleArgumentPathsAreModels) {
   for (const std::string& model : {root_.string(), std::string("no/such/folder")}) {
     std::optional<std::string> prompt;
-    EXPECT_EQ(model_or_demo(model, prompt), model);
+    EXPECT_EQ(model_or_demo(model, prompt).dir, model);
     EXPECT_FALSE(prompt);
   }
 }
 
 TEST_F(DemoModelTest, TwoArgumentsAreModelAndPrompt) {
   std::optional<std::string> prompt = "hello";
-  EXPECT_EQ(model_or_demo("hello there", prompt), "hello there");
+  EXPECT_EQ(model_or_demo("hello there", prompt).dir, "hello there");
   EXPECT_EQ(prompt, "hello");
 }
 

@@ -184,11 +184,13 @@ GenerateOutput make_answer(const AnyModel& model, const Processor& processor,
 
 int run(Arguments arguments, Output& out) {
   const auto start = Clock::now();
-  arguments.model = model_or_demo(arguments.model, arguments.prompt);
+  const auto chosen = model_or_demo(arguments.model, arguments.prompt);
+  arguments.model = chosen.dir;
   if (arguments.raw && arguments.system) {
     fail(ErrorCode::kInvalidArgument, "--system needs the chat template, which --raw leaves out");
   }
   const std::string prompt = read_prompt(arguments);
+  announce(chosen);
   const auto processor = Processor::from_pretrained(*arguments.model);
   const auto config =
       generation_config(arguments.generation, GenerationConfig::from_pretrained(*arguments.model),

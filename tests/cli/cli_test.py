@@ -33,7 +33,8 @@ class HelpTest(CliTest):
     def test_a_wrong_command_line_is_refused_with_a_hint(self):
         self.refuse(USAGE, saying=["--help"])
         self.refuse(USAGE, "walk", saying=["'walk'", "--help"])
-        self.refuse(USAGE, "run", saying=["MODEL", "gemma3n run --help"])
+        self.refuse(USAGE, "run", saying=["the prompt is empty"])
+        self.refuse(USAGE, "eval", saying=["MODEL", "gemma3n eval --help"])
         self.refuse(USAGE, "run", self.chat, "hi", "--colour", saying=["--colour"])
         self.refuse(USAGE, "run", self.chat, "one", "two", saying=["'two'"])
         self.refuse(USAGE, "run", self.chat, "hi", "--seed", "1", "--seed", "2", saying=["--seed", "several"])

@@ -73,7 +73,7 @@ class Demo(unittest.TestCase):
         self.assertIn("a toy", done.stderr)
 
     def test_a_missing_folder_is_not_a_prompt(self):
-        done = gemma3n("run", "no/such/model")
+        done = gemma3n("run", "no/such/model", stdin="hello")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("no/such/model", done.stderr)
 
