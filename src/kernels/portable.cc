@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/blocks.h"
 #include "kernels/kernels.h"
 
 namespace gemma3n {
@@ -107,17 +108,6 @@ void quantize_row(const float* x, std::size_t K, const QuantizedRow& row) {
     row.scales[g] = !is_finite ? std::numeric_limits<float>::quiet_NaN() : is_zero ? 0.0f : scale;
     row.biases[g] = bias_of(values);
   }
-}
-
-// w[o, k] of a group.
-int read_int8(const std::byte* group, std::size_t o, std::size_t k) {
-  return static_cast<std::int8_t>(group[kScaleBytes + k / 4 * 4 * kBlockRows + 4 * o + k % 4]);
-}
-int read_int4(const std::byte* group, std::size_t o, std::size_t k) {
-  const std::size_t half = kBlockRows / 2;
-  const auto both =
-      static_cast<unsigned>(group[kScaleBytes + k / 4 * 4 * half + 4 * (o % half) + k % 4]);
-  return static_cast<int>(o < half ? both & 15u : both >> 4) - 8;
 }
 
 template <std::size_t kGroupBytes, int (*read_value)(const std::byte*, std::size_t, std::size_t)>

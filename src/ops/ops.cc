@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/blocks.h"
+
 namespace gemma3n {
 namespace {
 
@@ -47,7 +49,6 @@ void for_pieces(ThreadPool& pool, Index T, Index I, Index O, const Body& body) {
 void read_block_row(const KernelTable& k, const Weight& table, Index row, float scale, float* y) {
   const bool is_int4 = table.storage == Storage::kInt4Blocks;
   const auto o = static_cast<std::size_t>(row) % kBlockRows;
-  constexpr std::size_t kHalf = kBlockRows / 2;
   const std::byte* group = static_cast<const std::byte*>(table.data) +
                            static_cast<std::size_t>(row) / kBlockRows * table.block_bytes;
   const auto groups = static_cast<std::size_t>(table.shape[1]) / kGroup;
@@ -55,17 +56,8 @@ void read_block_row(const KernelTable& k, const Weight& table, Index row, float 
     float step = 0;
     k.widen_f16(reinterpret_cast<const F16*>(group) + o, &step, 1);
     step *= scale;
-    const std::byte* values = group + kScaleBytes;
     for (std::size_t i = 0; i < kGroup; ++i) {
-      int value = 0;
-      if (is_int4) {
-        const auto both =
-            static_cast<unsigned>(values[i / 4 * 4 * kHalf + 4 * (o % kHalf) + i % 4]);
-        value = static_cast<int>(o < kHalf ? both & 15u : both >> 4) - 8;
-      } else {
-        value = static_cast<std::int8_t>(values[i / 4 * 4 * kBlockRows + 4 * o + i % 4]);
-      }
-      y[i] = static_cast<float>(value) * step;
+      y[i] = static_cast<float>(is_int4 ? read_int4(group, o, i) : read_int8(group, o, i)) * step;
     }
     group += is_int4 ? kInt4GroupBytes : kInt8GroupBytes;
   }

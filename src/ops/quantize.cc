@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/blocks.h"
 #include "kernels/kernels.h"
 
 namespace gemma3n {
@@ -141,22 +142,20 @@ void check_values(const Group& x, const QuantizedGroup& group) {
   }
 }
 
-// Where a group's values go; see the layout in kernels/table.h.
 void write_int8(const QuantizedGroup& group, std::size_t o, std::byte* to) {
   std::memcpy(to + o * sizeof group.scale, &group.scale, sizeof group.scale);
   for (std::size_t k = 0; k < kGroup; ++k) {
-    to[kScaleBytes + k / 4 * 4 * kBlockRows + 4 * o + k % 4] =
-        static_cast<std::byte>(group.values[k]);
+    to[int8_place(o, k)] = static_cast<std::byte>(group.values[k]);
   }
 }
 
 void write_int4(const QuantizedGroup& group, std::size_t o, std::byte* to) {
-  constexpr std::size_t kHalf = kBlockRows / 2;
   std::memcpy(to + o * sizeof group.scale, &group.scale, sizeof group.scale);
   for (std::size_t k = 0; k < kGroup; ++k) {
     const auto value = static_cast<std::byte>(group.values[k] + 8);
-    std::byte& both = to[kScaleBytes + k / 4 * 4 * kHalf + 4 * (o % kHalf) + k % 4];
-    both = o < kHalf ? (both & std::byte{0xF0}) | value : (both & std::byte{0x0F}) | (value << 4);
+    std::byte& both = to[int4_place(o, k)];
+    both =
+        o < kInt4Half ? (both & std::byte{0xF0}) | value : (both & std::byte{0x0F}) | (value << 4);
   }
 }
 

@@ -47,3 +47,20 @@ def test_model_and_processor_give_the_same(pipe):
         out = model.generate(**inputs, max_new_tokens=100)
         new = out[0][inputs["input_ids"].shape[1]:]
         assert processor.decode(new, skip_special_tokens=True) == question["expected"]
+
+
+@pytest.mark.parametrize("quantization", ["q8", "q4"])
+def test_weights_of_fewer_bits(quantization):
+    folder = str(PROJECT / "models/demo")
+    model = gemma3n.Gemma3nForConditionalGeneration.from_pretrained(folder, quantization=quantization)
+    processor = gemma3n.AutoProcessor.from_pretrained(folder)
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What does a cow say?"}]}]
+    inputs = processor.apply_chat_template(
+        messages, tokenize=True, return_dict=True, return_tensors="np", add_generation_prompt=True)
+    out = model.generate(**inputs, max_new_tokens=100)
+    assert processor.decode(out[0][inputs["input_ids"].shape[1]:], skip_special_tokens=True) == "A cow says moo."
+
+
+def test_an_unknown_quantization_is_refused():
+    with pytest.raises(ValueError, match="none, q8 or q4, got 'q3'"):
+        gemma3n.Gemma3nForConditionalGeneration.from_pretrained(str(PROJECT / "models/demo"), quantization="q3")
