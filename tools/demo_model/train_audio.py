@@ -4,13 +4,11 @@
     python tools/demo_model/train_audio.py WORK [--minutes 30]
 
 Each soft token (160 ms), after `embed_audio`, names four steps of characters. Reads WORK/clips (speech.py makes it);
-writes WORK/audio.pt after every 200 steps and goes on from there.
+writes WORK/audio.pt after every 400 steps and goes on from there.
 """
 
 import argparse
-import math
 import pathlib
-import time
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from torch import nn
 
 import model as demo
 import speech
+from tower_training import TowerTraining
 
 BATCH = 32
 PEAK_RATE = 2e-3
@@ -90,56 +89,35 @@ def main():
     demo.set_up_process()
 
     model = demo.new_model(arguments.seed)
-    tower, embed, head = model.model.audio_tower, model.model.embed_audio, Head(128)
-    for p in embed.embedding.parameters():
-        p.requires_grad_(False)
-    parameters = [p for m in (tower, embed, head) for p in m.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    path = arguments.work / "audio.pt"
-    step, spent = 0, 0.0
-    if path.exists():
-        state = torch.load(path)
-        tower.load_state_dict(state["tower"])
-        embed.load_state_dict(state["embed"])
-        head.load_state_dict(state["head"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
-
+    head = Head(128)
+    training = TowerTraining("audio", arguments.work, arguments.minutes, PEAK_RATE, model.model.audio_tower,
+                             model.model.embed_audio, head)
     clips = speech.Clips(arguments.work / "clips")
     seen = []
-    while spent < 60 * arguments.minutes:
-        started = time.monotonic()
-        done = spent / (60 * arguments.minutes)
-        rate = PEAK_RATE * min(1, (step + 1) / 200) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+
+    def loss_of_step(step):
         random = np.random.default_rng([arguments.seed, 2, step])
         # Neighbours in length share a batch: little padding.
-        pool = random.integers(HELD, len(clips), 8 * BATCH)
-        pool = sorted(pool, key=lambda i: clips.entries[i]["frames"])
+        pool = sorted(random.integers(HELD, len(clips), 8 * BATCH), key=lambda i: clips.entries[i]["frames"])
         first = int(random.integers(8)) * BATCH
-        scores, lengths = run(model, head, *(b := batch(clips, pool[first : first + BATCH], random))[:2])
-        loss = loss_of(scores, lengths, b[2])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        seen.append(loss.item())
-        step += 1
-        spent += time.monotonic() - started
-        last = spent >= 60 * arguments.minutes
-        if step % 50 == 0:
-            demo.log(arguments.work / "audio.log", step=step, minutes=spent / 60, loss=float(np.mean(seen[-50:])))
-        if step % 400 == 0 or last:
-            exact = 0
-            with torch.no_grad():
-                for k in range(0, HELD, 50):
-                    x, mask, texts = batch(clips, range(k, k + 50))
-                    scores, lengths = run(model, head, x, mask)
-                    exact += sum(read(s, n) == t for s, n, t in zip(scores, lengths, texts))
-            demo.log(arguments.work / "audio.log", step=step, exact=exact / HELD)
-            demo.save_state(path, tower=tower.state_dict(), embed=embed.state_dict(), head=head.state_dict(),
-                            optimizer=optimizer.state_dict(), step=step, spent=spent)
+        x, mask, texts = batch(clips, pool[first : first + BATCH], random)
+        return loss_of(*run(model, head, x, mask), texts)
+
+    def after_step(loss, is_saved):
+        seen.append(loss)
+        if training.step % 50 == 0:
+            training.log(loss=float(np.mean(seen[-50:])))
+        if not is_saved:
+            return
+        exact = 0
+        with torch.no_grad():
+            for k in range(0, HELD, 50):
+                x, mask, texts = batch(clips, range(k, k + 50))
+                scores, lengths = run(model, head, x, mask)
+                exact += sum(read(s, n) == t for s, n, t in zip(scores, lengths, texts))
+        training.log(exact=exact / HELD)
+
+    training.run(loss_of_step, 400, after_step)
 
 
 if __name__ == "__main__":

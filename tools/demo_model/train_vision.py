@@ -11,9 +11,7 @@ Writes WORK/vision.pt after every 200 steps and goes on from there.
 """
 
 import argparse
-import math
 import pathlib
-import time
 
 import numpy as np
 import torch
@@ -22,6 +20,7 @@ from torch import nn
 
 import model as demo
 import pictures
+from tower_training import TowerTraining
 
 BATCH = 16
 PEAK_RATE = 8e-4
@@ -98,46 +97,23 @@ def main():
     model = demo.new_model(arguments.seed)
     demo.skip_idle_blocks(model)
     tower, embed = demo.vision_encoder(model).to(memory_format=torch.channels_last), model.model.embed_vision
-    for p in embed.embedding.parameters():
-        p.requires_grad_(False)  # the hard tokens: not on this path
     head = Heads(tower, 128)
-    parameters = [p for m in (tower, embed, head) for p in m.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    path = arguments.work / "vision.pt"
-    step, spent = 0, 0.0
-    if path.exists():
-        state = torch.load(path)
-        tower.load_state_dict(state["tower"])
-        embed.load_state_dict(state["embed"])
-        head.load_state_dict(state["head"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
-
+    training = TowerTraining("vision", arguments.work, arguments.minutes, PEAK_RATE, tower, embed, head)
     seen = []
-    while spent < 60 * arguments.minutes:
-        started = time.monotonic()
-        done = spent / (60 * arguments.minutes)
-        rate = PEAK_RATE * min(1, (step + 1) / 200) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        random = np.random.default_rng([arguments.seed, 1, step])
-        x, colour, kind, centre = batch(random, BATCH)
+
+    def loss_of_step(step):
+        x, *wanted = batch(np.random.default_rng([arguments.seed, 1, step]), BATCH)
         soft = tower(x).flatten(2).transpose(1, 2) * 2048**0.5
-        loss, right = head(embed(inputs_embeds=soft), colour, kind, centre, float(np.clip(step / KINDS_IN, 0.2, 1)))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        loss, right = head(embed(inputs_embeds=soft), *wanted, float(np.clip(step / KINDS_IN, 0.2, 1)))
         seen.append([loss.item(), *right])
-        step += 1
-        spent += time.monotonic() - started
-        if step % 50 == 0:
-            mean = np.mean(seen[-50:], 0)
-            demo.log(arguments.work / "vision.log", step=step, minutes=spent / 60, pictures=step * BATCH, loss=mean[0],
-                     colour=mean[1], kind=mean[2])
-        if step % 200 == 0 or spent >= 60 * arguments.minutes:
-            demo.save_state(path, tower=tower.state_dict(), embed=embed.state_dict(), head=head.state_dict(),
-                            optimizer=optimizer.state_dict(), step=step, spent=spent)
+        return loss
+
+    def after_step(*_):
+        if training.step % 50 == 0:
+            loss, colour, kind = np.mean(seen[-50:], 0)
+            training.log(pictures=training.step * BATCH, loss=loss, colour=colour, kind=kind)
+
+    training.run(loss_of_step, 200, after_step)
 
 
 if __name__ == "__main__":
