@@ -1,8 +1,10 @@
 #include "demo_model.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <string>
 
 #include "gemma3n/error.h"
 
@@ -13,12 +15,15 @@ namespace fs = std::filesystem;
 
 class DemoModelTest : public testing::Test {
  protected:
-  fs::path root_ = fs::path(testing::TempDir()) / "gemma3n_demo_model_test" / "a" / "b";
+  // Of this process alone: each test is a process, and several run at once.
+  fs::path folder_ =
+      fs::path(testing::TempDir()) / ("gemma3n_demo_model_" + std::to_string(getpid()));
+  fs::path root_ = folder_ / "a" / "b";
   void SetUp() override {
-    fs::remove_all(root_.parent_path());
+    fs::remove_all(folder_);
     fs::create_directories(root_);
   }
-  void TearDown() override { fs::remove_all(root_.parent_path()); }
+  void TearDown() override { fs::remove_all(folder_); }
 
   fs::path make(const std::string& folder) {
     fs::create_directories(root_ / folder);

@@ -179,24 +179,20 @@ def draw(scene, size=CANVAS, noise=8.0):
 
 
 def cells(scene, grid=8):
-    """What a dense head learns per cell of a grid: colour and kind of the nearest shape that covers it, else -1.
+    """What a dense head learns per cell of a grid about the shape that covers it.
 
-    Returns colour [grid, grid], kind [grid, grid], centre [grid, grid] (1 where a shape's centre lies).
+    Returns six arrays [grid, grid]: colour, kind, size, row and column of the shape's centre (as numbers of colours,
+    kinds, sizes, cells; -1 where there is no shape), and centre (1 where a shape's centre lies).
     """
-    colour = np.full((grid, grid), -1, np.int64)
-    kind = np.full((grid, grid), -1, np.int64)
+    named = np.full((5, grid, grid), -1, np.int64)
     centre = np.zeros((grid, grid), np.float32)
     step = CANVAS / grid
-    names = list(COLOURS)
     for shape in scene.shapes:
-        centre[int(shape.y // step), int(shape.x // step)] = 1
-        for row in range(grid):
-            for column in range(grid):
-                distance = math.hypot((column + 0.5) * step - shape.x, (row + 0.5) * step - shape.y)
-                if distance < shape.radius + 0.2 * step:
-                    colour[row, column] = names.index(shape.colour)
-                    kind[row, column] = KINDS.index(shape.kind)
-        # A small shape between four cells may cover none of their middles.
-        colour[int(shape.y // step), int(shape.x // step)] = names.index(shape.colour)
-        kind[int(shape.y // step), int(shape.x // step)] = KINDS.index(shape.kind)
-    return colour, kind, centre
+        middle = int(shape.y // step), int(shape.x // step)
+        centre[middle] = 1
+        y, x = (np.mgrid[0:grid, 0:grid] + 0.5) * step
+        covered = np.hypot(x - shape.x, y - shape.y) < shape.radius + 0.2 * step
+        covered[middle] = True  # a small shape between four cells may cover none of their middles
+        named[:, covered] = np.array([[list(COLOURS).index(shape.colour)], [KINDS.index(shape.kind)],
+                                      [list(RADII).index(shape.size)], [middle[0]], [middle[1]]])
+    return *named, centre

@@ -43,7 +43,7 @@ WORDS_SHARE = 0.3  # how much it counts that soft tokens look like the words for
 # the second through the second, so that every step mixes looking with listening and talking.
 KINDS = [
     {"picture": (0.88, 12), "two": (0.12, 8)},
-    {"text": (0.32, 20), "transcribe": (0.36, 24), "spoken": (0.32, 12)},
+    {"text": (0.38, 20), "transcribe": (0.22, 24), "spoken": (0.40, 12)},
 ]
 
 
@@ -152,14 +152,16 @@ class Training:
         self.kept = {}
         tokenizer = self.batches.tokenizer
         self.words = [torch.tensor([tokenizer.token_to_id(tokens.tiny_tokenizer.SPACE + w) for w in words])
-                      for words in (pictures.COLOURS, pictures.KINDS)]
+                      for words in (pictures.COLOURS, pictures.KINDS, pictures.RADII)]
         self.keep_soft_tokens()
         state = torch.load(self.path) if self.path.exists() else None
-        if state is None and arguments.start:
-            self.start_from(arguments.start)
-        elif state is None:
+        if state is None:
+            if arguments.start:
+                demo.load_checkpoint(model, arguments.start)
             for name, tower, embed in (("vision", demo.vision_encoder(model), model.model.embed_vision),
                                        ("audio", model.model.audio_tower, model.model.embed_audio)):
+                if arguments.start and not (work / f"{name}.pt").exists():
+                    continue
                 learnt = torch.load(work / f"{name}.pt")
                 tower.load_state_dict(learnt["tower"])
                 embed.load_state_dict(learnt["embed"])
@@ -185,18 +187,6 @@ class Training:
         self.half_right = collections.deque(maxlen=2000)
         self.losses = collections.deque(maxlen=100)
 
-    def start_from(self, folder):
-        """Goes on with an exported checkpoint; optimizer and heads start anew."""
-        from safetensors.torch import load_file
-
-        weights = load_file(folder / "model.safetensors")
-        own = self.model.state_dict()
-        for name, value in weights.items():
-            if name in own:  # sleeping blocks are not there
-                own[name] = value.float()
-        own["lm_head.weight"] = own["model.language_model.embed_tokens.weight"]
-        self.model.load_state_dict(own)
-
     def keep_soft_tokens(self):
         """The heads look at what the model makes of pictures and sounds on its way."""
         for name in ("get_image_features", "get_audio_features"):
@@ -213,10 +203,10 @@ class Training:
         loss = torch.zeros(())
         if "cells" in helped:
             soft = self.kept["get_image_features"].pooler_output
-            more, (colour, kind) = self.heads["vision"](soft, *helped["cells"], 1.0)
-            loss = loss + more + WORDS_SHARE / HEADS_SHARE * self.likeness_to_words(soft, *helped["cells"][:2])
-            self.right["(cell colour)"].append(colour)
-            self.right["(cell kind)"].append(kind)
+            more, right = self.heads["vision"](soft, *helped["cells"], 1.0)
+            loss = loss + more + WORDS_SHARE / HEADS_SHARE * self.likeness_to_words(soft, *helped["cells"])
+            for name, value in zip(train_vision.Heads.NAMES, right):
+                self.right[f"(cell {name})"].append(value)
         if "words" in helped:
             kept = self.kept["get_audio_features"]
             lengths = train_audio.STEPS * (~kept.audio_mel_mask).sum(-1)
@@ -225,8 +215,8 @@ class Training:
         return loss
 
     def likeness_to_words(self, soft, *named):
-        """A cell that shows something red and square has to be nearer to "red" and "square" than to the other colours
-        and kinds, as the vocabulary head sees it: what is seen can be said."""
+        """A cell that shows a large red square has to be nearer to "large", "red" and "square" than to the other sizes,
+        colours and kinds, as the vocabulary head sees it: what is seen can be said."""
         loss = torch.zeros(())
         for words, name in zip(self.words, named):
             shown = name >= 0
@@ -331,7 +321,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--minutes", type=float, default=90)
-    parser.add_argument("--start", type=pathlib.Path, help="a checkpoint to go on with, in place of WORK's towers")
+    parser.add_argument("--start", type=pathlib.Path, help="a checkpoint to go on with; of WORK's towers those that there are replace its own")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--wake", type=float, default=0.85, help="share of the time after which all blocks learn")
     parser.add_argument("--seed", type=int, default=1)

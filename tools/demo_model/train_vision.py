@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Step 1: the vision tower learns what is where, with a dense head that is thrown away afterwards.
 
-    python tools/demo_model/train_vision.py WORK [--minutes 45]
+    python tools/demo_model/train_vision.py WORK [--minutes 45] [--start CHECKPOINT]
 
-Each of the 8 x 8 soft tokens, after `embed_vision`, has to say which colour and which kind of shape covers its part
-of the picture and whether a shape's centre lies there. So has the output of stages 0, 1 and 2, each by a
-head of its own: without these the tower learns edges first, becomes blind to colour, and stays so. Colours are known
-after 2,000 pictures; kinds seem to stand still until 4,000, and then come quickly. Pictures are drawn as they are needed, never twice.
+Each of the 8 x 8 soft tokens, after `embed_vision`, has to say which colour, kind and size the shape has that covers its
+part of the picture, in which cell that shape's centre lies, and whether it is this one: a convolution does not tell where
+it is unless it is asked. The output of stages 0, 1 and 2 has to name colour and kind, each by a head of its own: without
+these the tower learns edges first, becomes blind to colour, and stays so. Colours are known after 2,000 pictures; kinds
+seem to stand still until 4,000, and then come quickly. Pictures are drawn as they are needed, never twice.
 Writes WORK/vision.pt after every 200 steps and goes on from there.
 """
 
@@ -36,41 +37,46 @@ def batch(random, count):
 
 
 def targets(scenes):
-    """Colour, kind and centre of each cell, [scenes, cells] each."""
-    found = [pictures.cells(s, demo.GRID) for s in scenes]
-    return tuple(torch.from_numpy(np.stack([f[i] for f in found])).flatten(1) for i in range(3))
+    """What `pictures.cells` says of each cell, [scenes, cells] each."""
+    found = zip(*(pictures.cells(s, demo.GRID) for s in scenes))
+    return tuple(torch.from_numpy(np.stack(values)).flatten(1) for values in found)
 
 
 class Head(nn.Module):
-    """Names colour, kind and centre of each cell."""
+    """Names colour and kind of each cell and whether a centre lies there; if `tells_place`, size and place as well."""
 
-    def __init__(self, width):
+    def __init__(self, width, tells_place=False):
         super().__init__()
-        self.sizes = len(pictures.COLOURS) + 1, len(pictures.KINDS) + 1, 1
+        places = (len(pictures.RADII), demo.GRID, demo.GRID) if tells_place else ()
+        self.sizes = len(pictures.COLOURS) + 1, len(pictures.KINDS) + 1, 1, *places
         self.linear = nn.Linear(width, sum(self.sizes))
 
-    def forward(self, x, colour, kind, centre, kind_share):
+    def forward(self, x, colour, kind, size, row, column, centre, kind_share):
         """x [B, cells, width]; kind_share: how much kinds count, 0 to 1.
 
-        Returns the loss, and how often colour and kind are right where a shape's centre is.
+        Returns the loss, and how often each is right where a shape's centre is.
         """
-        c, k, m = self.linear(x).split(self.sizes, dim=-1)
+        c, k, m, *places = self.linear(x).split(self.sizes, dim=-1)
         weight = torch.ones(self.sizes[0])
         weight[0] = 0.25  # of a cell without a shape
         loss = F.cross_entropy(c.flatten(0, 1), colour.flatten() + 1, weight=weight)
         loss = loss + 1.5 * kind_share * F.cross_entropy(k.flatten(0, 1), kind.flatten() + 1, weight=weight[: self.sizes[1]])
         loss = loss + 0.5 * F.binary_cross_entropy_with_logits(m.squeeze(-1), centre, pos_weight=torch.tensor(3.0))
+        for p, t in zip(places, (size, row, column)):
+            loss = loss + 0.3 * F.cross_entropy(p.flatten(0, 1), t.flatten(), ignore_index=-1)
         shown = centre > 0
-        right = [((p.argmax(-1) - 1) == t)[shown].float().mean().item() for p, t in ((c, colour), (k, kind))]
-        return loss, right
+        answers = ((c, colour + 1), (k, kind + 1), *zip(places, (size, row, column)))
+        return loss, [(p.argmax(-1) == t)[shown].float().mean().item() for p, t in answers]
 
 
 class Heads(nn.Module):
     """One head after `embed_vision`, and helpers after stages 0, 1 and 2."""
 
+    NAMES = "colour", "kind", "size", "row", "column"
+
     def __init__(self, tower, width):
         super().__init__()
-        self.last = Head(width)
+        self.last = Head(width, tells_place=True)
         self.helpers = nn.ModuleDict({"0": Head(16), "1": Head(24), "2": Head(48)})
         self.states = {}
         for stage in self.helpers:
@@ -90,12 +96,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--start", type=pathlib.Path, help="a checkpoint whose vision tower is to go on learning")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     demo.set_up_process()
 
     model = demo.new_model(arguments.seed)
     demo.skip_idle_blocks(model)
+    if arguments.start:
+        demo.load_checkpoint(model, arguments.start)
     tower, embed = demo.vision_encoder(model).to(memory_format=torch.channels_last), model.model.embed_vision
     head = Heads(tower, 128)
     training = TowerTraining("vision", arguments.work, arguments.minutes, PEAK_RATE, tower, embed, head)
@@ -110,8 +119,8 @@ def main():
 
     def after_step(*_):
         if training.step % 50 == 0:
-            loss, colour, kind = np.mean(seen[-50:], 0)
-            training.log(pictures=training.step * BATCH, loss=loss, colour=colour, kind=kind)
+            loss, *right = np.mean(seen[-50:], 0)
+            training.log(pictures=training.step * BATCH, loss=loss, **dict(zip(Heads.NAMES, right)))
 
     training.run(loss_of_step, 200, after_step)
 
