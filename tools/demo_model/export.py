@@ -14,18 +14,18 @@ import shutil
 import torch
 
 import model as demo
+import tokens
 
 
 def trained_model(work, seed):
     model = demo.new_model(seed)
     state = torch.load(work / "demo.pt")
-    sleeping = [] if state["awake"] else demo.skip_idle_blocks(model)
+    sleeping = demo.skip_idle_blocks(model)
     model.load_state_dict(state["model"])
-    demo.wake_blocks(sleeping, 0.0)
     with torch.no_grad():
-        # Weights that nothing reads compress to nothing.
-        for _, _, block in sleeping:
-            for name, parameter in block.named_parameters():
+        for stage, b, block in sleeping:
+            stage[b] = block
+            for parameter in block.parameters():  # weights that nothing reads compress to nothing
                 parameter.zero_()
     return model.eval()
 
@@ -66,7 +66,7 @@ def main():
     generation = json.loads((arguments.out / "generation_config.json").read_text())
     generation.pop("_from_model_config", None)  # these are choices, not defaults
     write(arguments.out / "generation_config.json", generation)
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+    for name in tokens.FILES:
         shutil.copy(arguments.work / "tokenizer" / name, arguments.out / name)
     processor_configs(arguments.out)
 

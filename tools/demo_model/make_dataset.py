@@ -22,8 +22,9 @@ import world
 THREE = {1: 0.34, 2: 0.33, 3: 0.33}
 
 
-def backgrounds(random):
-    return pictures.UNSEEN_BACKGROUNDS if random.random() < 1 / 3 else pictures.SEEN_BACKGROUNDS
+def new_scene(random, counts):
+    backgrounds = pictures.UNSEEN_BACKGROUNDS if random.random() < 1 / 3 else pictures.SEEN_BACKGROUNDS
+    return pictures.random_scene(random, int(random.choice(list(counts), p=list(counts.values()))), backgrounds)
 
 
 def about_picture(function, counts):
@@ -31,8 +32,7 @@ def about_picture(function, counts):
 
     def make(random):
         while True:
-            scene = pictures.random_scene(random, int(random.choice(list(counts), p=list(counts.values()))),
-                                          backgrounds(random))
+            scene = new_scene(random, counts)
             question = function(scene, random)
             if question is not None:
                 return world.Talk(None, (world.Turn("", (scene, question.text), question.sentence),))
@@ -69,7 +69,7 @@ CATEGORIES = {
     "count to three": (120, about_picture(world.how_many, THREE)),
     "speech, known voices": (200, said(WORDS, "seen")),
     "speech, unseen voices": (200, said(WORDS, "unseen")),
-    "spoken question about a picture": (150, lambda r: cut(world.spoken_picture_talk(r, THREE, backgrounds(r)), r, 0)),
+    "spoken question about a picture": (150, lambda r: cut(world.spoken_picture_talk(r, new_scene(r, THREE)), r)),
     "closed-world chat": (200, lambda r: cut(world.text_talk(r), r)),
     "two or three objects": (100, about_picture(world.describe, {2: 0.5, 3: 0.5})),
     "four or five objects": (60, about_picture(world.describe, {4: 0.5, 5: 0.5})),
@@ -77,8 +77,8 @@ CATEGORIES = {
     "left of, above": (80, about_picture(world.relation, {2: 0.5, 3: 0.5})),
     "where": (80, about_picture(world.where, THREE)),
     "how big": (60, about_picture(world.how_big, THREE)),
-    "two pictures": (100, lambda r: cut(world.two_pictures_talk(r, backgrounds(r)), r)),
-    "several questions": (100, lambda r: cut(world.picture_talk(r, THREE, backgrounds(r)), r, 1)),
+    "two pictures": (100, lambda r: cut(world.two_pictures_talk(r, new_scene(r, THREE), new_scene(r, THREE)), r)),
+    "several questions": (100, lambda r: cut(world.picture_talk(r, new_scene(r, THREE)), r, 1)),
     "sentences": (60, said(["sentence"], "unseen")),
     "tones and silence": (40, sound),
 }

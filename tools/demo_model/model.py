@@ -7,17 +7,18 @@ import pathlib
 import torch
 from torch import nn
 
+import pictures
+
 TEXT_IDS = 1024  # pieces of text; the media tokens follow
 MEDIA_IDS = 8  # of each of the two media vocabularies
 PICTURE_SIZE = 128
-GRID = 8  # soft tokens along one side of a picture
-PICTURE_TOKENS = GRID * GRID
+PICTURE_TOKENS = pictures.GRID**2
 CLIP_TOKENS = 188  # 30 s, as in the large models
 
 CHANNELS = 0.07  # of the vision tower, times 64 in the stem, 128 to 1280 in the stages: 8, 16, 24, 48, 88
 
-# Blocks of the vision tower that compute something while it learns to see. The gamma of the others is 0, with which a
-# block is exactly the identity; training wakes them at the end.
+# Blocks of the vision tower that compute something. The gamma of the others is 0, with which a block is exactly the
+# identity: with all of them nothing is learnt in the time that two cores have.
 FIRST_BLOCKS = {0: range(3), 1: range(5), 2: (0, 1, 3, 5, 9, 10, 11, 12), 3: (0, 1, 2, 3, 4)}
 
 
@@ -34,7 +35,7 @@ def model_config():
         final_logit_softcapping=30.0, pad_token_id=0, eos_token_id=1, bos_token_id=2, tie_word_embeddings=True)
     vision = dict(
         vocab_size=MEDIA_IDS, vocab_offset=TEXT_IDS, hidden_size=2048,
-        model_args={"channel_multiplier": CHANNELS, "msfa_output_resolution": GRID})
+        model_args={"channel_multiplier": CHANNELS, "msfa_output_resolution": pictures.GRID})
     audio = dict(
         vocab_size=MEDIA_IDS, vocab_offset=TEXT_IDS + MEDIA_IDS, input_feat_size=128, hidden_size=128,
         conf_num_attention_heads=4, conf_num_hidden_layers=3, sscp_conv_channel_size=[32, 16])
@@ -97,7 +98,7 @@ class Skip(nn.Module):
 
 
 def skip_idle_blocks(model):
-    """Replaces the sleeping blocks; returns what `wake_blocks` needs to put them back."""
+    """Replaces the sleeping blocks; returns what they were: stage, number, block."""
     tower, kept = vision_encoder(model), []
     for s, stage in enumerate(tower.blocks):
         for b, block in enumerate(stage):
@@ -107,18 +108,10 @@ def skip_idle_blocks(model):
     return kept
 
 
-def wake_blocks(kept, gamma):
-    for stage, b, block in kept:
-        stage[b] = block
-        with torch.no_grad():
-            for name, parameter in block.named_parameters():
-                if name.endswith("gamma"):
-                    parameter.fill_(gamma)
-
-
 def set_up_process():
     """One thread a process: two processes on two cores train faster than one with two threads."""
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # numbers that small take a processor many times as long
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 CANVAS = 128
+GRID = 8  # of cells along a side: what one soft token sees
 KINDS = ["circle", "square", "triangle", "star", "cross"]
 COLOURS = {
     "red": (214, 36, 36),
@@ -45,7 +46,7 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    shapes: tuple  # of Shape, from left to right
+    shapes: tuple  # of Shape, in reading order
     background: str
     seed: int  # of the drawing: colours of the background, noise
 
@@ -76,6 +77,11 @@ def random_shape(random, others, kind=None, colour=None):
     )
 
 
+def reading_order(shape):
+    """Rows of the soft tokens' grid, from the top; in a row from left to right."""
+    return shape.y // (CANVAS / GRID), shape.x
+
+
 def random_scene(random, count, backgrounds=SEEN_BACKGROUNDS):
     """`count` shapes that do not touch. Half of the larger scenes repeat a kind, so that counting it means something."""
     repeated = str(random.choice(KINDS)) if count > 1 and random.random() < 0.5 else None
@@ -87,7 +93,7 @@ def random_scene(random, count, backgrounds=SEEN_BACKGROUNDS):
             shapes = []  # no room left: start again
         elif all(shape.name != s.name for s in shapes):
             shapes.append(shape)
-    shapes.sort(key=lambda s: s.x)
+    shapes.sort(key=reading_order)
     return Scene(tuple(shapes), str(random.choice(backgrounds)), int(random.integers(2**31)))
 
 
@@ -178,7 +184,7 @@ def draw(scene, size=CANVAS, noise=8.0):
     return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
 
 
-def cells(scene, grid=8):
+def cells(scene, grid=GRID):
     """What a dense head learns per cell of a grid about the shape that covers it.
 
     Returns six arrays [grid, grid]: colour, kind, size, row and column of the shape's centre (as numbers of colours,

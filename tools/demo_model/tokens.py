@@ -1,8 +1,10 @@
 """The demonstration model's tokenizer: Gemma 3n's layout scaled down, pieces learnt from the model's own small world."""
 
 import pathlib
+import shutil
 import string
 import sys
+import tempfile
 
 import numpy as np
 
@@ -15,11 +17,38 @@ import tiny_tokenizer  # noqa: E402
 ALPHABET = tiny_tokenizer.SPACE + "".join(c for c in string.printable if not c.isspace())
 
 
+FILES = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
+
+
 def write_tokenizer(folder, seed=5):
-    """tokenizer.json, tokenizer_config.json, chat_template.jinja."""
+    """Writes FILES."""
     lines = [line.replace("\n", " ") for line in world.all_text(np.random.default_rng(seed)) if line]
     tiny_tokenizer.write_tokenizer(folder, demo.TEXT_IDS, demo.MEDIA_IDS, template_in_config=False, lines=lines,
                                    alphabet=ALPHABET, apart="[^A-Za-z\u2581]")
+
+
+def tokenizer(work, start=None):
+    """WORK's tokenizer; if there is none yet: that of the checkpoint `start`, or a new one."""
+    from tokenizers import Tokenizer
+
+    folder = work / "tokenizer"
+    if not (folder / "tokenizer.json").exists():
+        with tempfile.TemporaryDirectory(dir=work) as made:  # two processes may want it at once
+            made = pathlib.Path(made)
+            if start:
+                for name in FILES:
+                    shutil.copy(start / name, made / name)
+            else:
+                write_tokenizer(made)
+            folder.mkdir(exist_ok=True)
+            for name in sorted(FILES, key=lambda n: n == "tokenizer.json"):
+                (made / name).replace(folder / name)
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def words(tokenizer, names):
+    """The ids of words that are one piece each."""
+    return [tokenizer.token_to_id(tiny_tokenizer.SPACE + name) for name in names]
 
 
 PICTURE = "\n\n<start_of_image>" + "<image_soft_token>" * demo.PICTURE_TOKENS + "<end_of_image>\n\n"

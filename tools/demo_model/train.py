@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Step 2: the whole model learns to answer.
 
-    python tools/demo_model/train.py WORK [--minutes 90] [--processes 2]
+    python tools/demo_model/train.py WORK [--minutes 100] [--processes 2] [--start CHECKPOINT]
 
 Reads WORK/vision.pt, WORK/audio.pt and WORK/clips; writes WORK/demo.pt every few minutes and goes on from there.
-The towers go on learning, slowly, that for vision after a rest; the heads of
-train_vision.py and train_audio.py help them until most of the time is over. At the end the sleeping blocks of the vision
-tower are woken. Later on, some of the steps use only the first half of each feed-forward layer, so that the
-smaller nested model answers as well.
+The vision tower has learnt to see and rests: each process looks at its pictures once (WORK/looked-N.f16) and asks about
+them again and again, always something else. The audio tower goes on learning, slowly. Later on, some of the steps use
+only the first half of each feed-forward layer, so that the smaller nested model answers as well.
 """
 
 import argparse
@@ -24,84 +23,111 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch import nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 import model as demo
 import pictures
 import speech
 import tokens
 import train_audio
-import train_vision
 import world
 
-TEXT_RATE, TOWER_RATE = 8e-4, 5e-4  # norms make weights of 0.03 do the work: with 3e-3 they only shake
-VISION_RESTS = 0.95  # of the time: its heads are always right
-HEADS_SHARE, HEADS_END = 0.3, 0.7  # how much the heads count at first, and when no more, of the time
+TEXT_RATE, TOWER_RATE = 8e-4, 2e-4  # norms make weights of 0.03 do the work: with 3e-3 they only shake
 NESTED, NESTED_BEGIN = 0.15, 0.6  # of the steps, and from when on, of the time
-WORDS_SHARE = 0.3  # how much it counts that soft tokens look like the words for what they show
+PICTURES = {1: 900, 2: 1200, 3: 1500, 4: 300, 5: 300}  # that each process looks at, by number of shapes
+QUESTIONS = 8  # about a picture
 
-# Kinds of conversation: share of the steps, conversations in a batch. The first process goes through the first list,
+# Kinds of conversation: share of the steps, conversations in a batch: many small steps learn more than few large ones. The first process goes through the first list,
 # the second through the second, so that every step mixes looking with listening and talking.
 KINDS = [
-    {"picture": (0.88, 12), "two": (0.12, 8)},
-    {"text": (0.38, 20), "transcribe": (0.22, 24), "spoken": (0.40, 12)},
+    {"picture": (0.88, 5), "two": (0.12, 4)},
+    {"text": (0.42, 12), "transcribe": (0.13, 10), "spoken": (0.45, 5)},
 ]
+STORIES = 0.5  # of the conversations in text: finding again what was said takes the most examples
 
 
 def counts_at(done):
     """How many shapes a picture has, as training goes on: one or two at first, five at the end."""
     later = min(1.0, done / 0.6)
-    shares = np.array([0.45, 0.35, 0.2, 0.0, 0.0]) * (1 - later) + np.array([0.30, 0.28, 0.26, 0.08, 0.08]) * later
-    return dict(enumerate(shares / shares.sum(), start=1))
+    return np.array([0.4, 0.4, 0.2, 0.0, 0.0]) * (1 - later) + np.array([0.18, 0.28, 0.34, 0.1, 0.1]) * later
+
+
+class Gallery:
+    """Pictures as the vision tower sees them: the soft tokens of each, drawn and computed once."""
+
+    def __init__(self, path, model, seed, log):
+        self.scenes = [pictures.random_scene(np.random.default_rng([seed, 5, i]), count)
+                       for i, count in enumerate(np.repeat(list(PICTURES), list(PICTURES.values())))]
+        self.by_count = np.split(np.arange(len(self.scenes)), np.cumsum(list(PICTURES.values()))[:-1])
+        size = demo.PICTURE_TOKENS * 128
+        if not path.exists():
+            with open(path.with_suffix(".part"), "wb") as file:
+                for first in range(0, len(self.scenes), 16):
+                    file.write(self.look(model, self.scenes[first : first + 16]).half().numpy().tobytes())
+                    if first % 1600 == 0:
+                        demo.log(log, looked_at=first, of=len(self.scenes))
+            path.with_suffix(".part").replace(path)
+        self.soft = np.memmap(path, np.float16, "r").reshape(-1, size)
+
+    @staticmethod
+    @torch.no_grad()
+    def look(model, scenes):
+        x = torch.from_numpy(np.stack([pictures.draw(s) for s in scenes]).astype(np.float32) / 255)
+        return model.model.get_image_features(pixel_values=x.permute(0, 3, 1, 2)).pooler_output
+
+    def choose(self, random, shares):
+        """The number of a picture; shares: of those with one shape, two, ..."""
+        return int(random.choice(self.by_count[random.choice(len(shares), p=shares)]))
+
+    def soft_tokens(self, numbers):
+        return torch.from_numpy(self.soft[numbers].astype(np.float32)).view(len(numbers), demo.PICTURE_TOKENS, -1)
 
 
 class Batches:
-    def __init__(self, work, tokenizer):
+    def __init__(self, work, tokenizer, gallery):
         self.clips = speech.Clips(work / "clips")
-        self.tokenizer = tokenizer
+        self.tokenizer, self.gallery = tokenizer, gallery
         # Clips of the first HELD numbers are kept for looking at, as in train_audio.py.
         self.usable = {text: [i for i in found if i >= train_audio.HELD] for text, found in self.clips.by_text.items()}
         self.usable = {text: found for text, found in self.usable.items() if found}
 
     def talk(self, kind, random, done):
+        """A conversation, and the numbers of its pictures."""
         if kind == "picture":
-            return world.picture_talk(random, counts_at(done))
+            i = self.gallery.choose(random, counts_at(done))
+            return world.picture_talk(random, self.gallery.scenes[i], QUESTIONS), [i]
         if kind == "text":
-            return world.text_talk(random)
+            return world.text_talk(random, STORIES), []
         if kind == "two":
-            return world.two_pictures_talk(random)
+            i, j = (self.gallery.choose(random, [1 / 3, 1 / 3, 1 / 3, 0, 0]) for _ in range(2))
+            return world.two_pictures_talk(random, self.gallery.scenes[i], self.gallery.scenes[j]), [i, j]
         if kind == "spoken":
-            counts = {1: 0.3, 2: 0.35, 3: 0.35} if done > 0.25 else {1: 0.6, 2: 0.4}
             while True:
-                talk = world.spoken_picture_talk(random, counts)
+                i = self.gallery.choose(random, [0.3, 0.35, 0.35, 0, 0])
+                talk = world.spoken_picture_talk(random, self.gallery.scenes[i])
                 if all(p.text in self.usable for p in talk.turns[0].parts if isinstance(p, world.Spoken)):
-                    return talk
+                    return talk, [i]
         entry = self.clips.entries[int(random.integers(train_audio.HELD, len(self.clips)))]
-        return world.Talk(None, (world.transcribe_turn(entry["text"], entry["category"], random),))
+        return world.Talk(None, (world.transcribe_turn(entry["text"], entry["category"], random),)), []
 
     def __call__(self, kind, random, done, count):
-        talks = [self.talk(kind, random, done) for _ in range(count)]
-        parts = [p for talk in talks for turn in talk.turns for p in turn.parts]
+        talks, seen = zip(*(self.talk(kind, random, done) for _ in range(count)))
         inputs, clip_tokens = {}, 0
-        scenes = [p for p in parts if isinstance(p, pictures.Scene)]
-        helped = {}
-        if scenes:
-            helped["cells"] = train_vision.targets(scenes)
-        if scenes:
-            x = np.stack([pictures.draw(s) for s in scenes]).astype(np.float32) / 255
-            inputs["pixel_values"] = torch.from_numpy(x).permute(0, 3, 1, 2)
-        said = [p.text for p in parts if isinstance(p, world.Spoken)]
+        seen = [i for numbers in seen for i in numbers]
+        if seen:
+            inputs["pixel_values"] = self.gallery.soft_tokens(seen)
+        said = [p.text for talk in talks for turn in talk.turns for p in turn.parts if isinstance(p, world.Spoken)]
         if said:
             chosen = [self.usable[t][random.integers(len(self.usable[t]))] for t in said]
-            inputs["input_features"], inputs["input_features_mask"], helped["words"] = train_audio.batch(
-                self.clips, chosen, random)
+            inputs["input_features"], inputs["input_features_mask"], _ = train_audio.batch(self.clips, chosen, random)
             needed = math.ceil(inputs["input_features"].shape[1] / 16) + 1
-            full = random.random() < (0.1 if done < 0.6 else 0.6)
+            full = random.random() < (0.05 if done < 0.6 else 0.4)
             clip_tokens = demo.CLIP_TOKENS if full else needed + int(random.integers(0, 8))
         coded = [tokens.encode_talk(self.tokenizer, talk, clip_tokens) for talk in talks]
         longest = max(len(ids) for ids, _ in coded)
         inputs["input_ids"] = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in coded])
         answers = torch.tensor([a + [-1] * (longest - len(a)) for _, a in coded])
-        return talks, inputs, answers, clip_tokens, helped
+        return talks, inputs, answers, clip_tokens
 
 
 def nested_forward(mlp, x):
@@ -134,100 +160,43 @@ class Training:
         self.arguments, self.rank = arguments, rank
         work = arguments.work
         self.path, self.log = work / "demo.pt", work / f"demo.{rank}.log"
-        if rank == 0 and not (work / "tokenizer" / "tokenizer.json").exists():
-            (work / "tokenizer").mkdir(exist_ok=True)
-            tokens.write_tokenizer(work / "tokenizer")
-        dist.barrier()
-        from tokenizers import Tokenizer
-
-        self.batches = Batches(work, Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json")))
         self.model = model = demo.new_model(arguments.seed)
-        self.sleeping = demo.skip_idle_blocks(model)
+        demo.skip_idle_blocks(model)
         for layer in model.model.language_model.layers:
             layer.mlp.forward = nested_forward.__get__(layer.mlp)
         demo.vision_encoder(model).to(memory_format=torch.channels_last)
-        self.step, self.spent = 0, 0.0
-        self.heads = nn.ModuleDict(
-            {"vision": train_vision.Heads(demo.vision_encoder(model), 128), "audio": train_audio.Head(128)})
-        self.kept = {}
-        tokenizer = self.batches.tokenizer
-        self.words = [torch.tensor([tokenizer.token_to_id(tokens.tiny_tokenizer.SPACE + w) for w in words])
-                      for words in (pictures.COLOURS, pictures.KINDS, pictures.RADII)]
-        self.keep_soft_tokens()
         state = torch.load(self.path) if self.path.exists() else None
-        if state is None:
+        m = model.model
+        if state is not None:
+            model.load_state_dict(state["model"])
+        else:
             if arguments.start:
                 demo.load_checkpoint(model, arguments.start)
-            for name, tower, embed in (("vision", demo.vision_encoder(model), model.model.embed_vision),
-                                       ("audio", model.model.audio_tower, model.model.embed_audio)):
+            for name, tower, embed in (("vision", demo.vision_encoder(model), m.embed_vision),
+                                       ("audio", m.audio_tower, m.embed_audio)):
                 if arguments.start and not (work / f"{name}.pt").exists():
                     continue
                 learnt = torch.load(work / f"{name}.pt")
                 tower.load_state_dict(learnt["tower"])
                 embed.load_state_dict(learnt["embed"])
-                self.heads[name].load_state_dict(learnt["head"])
-        elif state["awake"]:
-            self.wake()
-        m = model.model
-        self.towers = [p for part in (m.vision_tower, m.audio_tower) for p in part.parameters()]
-        towers = set(self.towers)
-        rest = [p for p in model.parameters() if p not in towers] + list(self.heads.parameters())
+        self.step, self.spent = (state["step"], state["spent"]) if state else (0, 0.0)
+        gallery = Gallery(work / f"looked-{rank}.f16", model, arguments.seed + rank, self.log)
+        # From here on, pictures come in as what the tower has made of them.
+        m.get_image_features = lambda pixel_values, **_: BaseModelOutputWithPooling(pooler_output=pixel_values)
+        self.batches = Batches(work, tokens.tokenizer(work, arguments.start), gallery)
+        for part in (m.vision_tower, m.embed_vision.embedding_projection):
+            part.requires_grad_(False)
+        self.parts = [list(m.language_model.parameters()), list(m.audio_tower.parameters()),
+                      [*(p for p in m.embed_vision.parameters() if p.requires_grad), *m.embed_audio.parameters()]]
+        self.learning = [p for part in self.parts for p in part]
         self.optimizer = torch.optim.AdamW(
-            [dict(params=rest, rate=TEXT_RATE), dict(params=self.towers, rate=TOWER_RATE)], betas=(0.9, 0.98),
-            weight_decay=0.01)
-        self.parts = [list(m.language_model.parameters()), list(m.vision_tower.parameters()),
-                      list(m.audio_tower.parameters()), [*m.embed_vision.parameters(), *m.embed_audio.parameters()]]
+            [dict(params=self.parts[0] + self.parts[2], rate=TEXT_RATE), dict(params=self.parts[1], rate=TOWER_RATE)],
+            betas=(0.9, 0.98), weight_decay=0.01)
         if state is not None:
-            self.heads.load_state_dict(state["heads"])
-            model.load_state_dict(state["model"])
-            if state["optimizer"]:
-                self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.spent = state["step"], state["spent"]
+            self.optimizer.load_state_dict(state["optimizer"])
         self.right = collections.defaultdict(lambda: collections.deque(maxlen=400))
         self.half_right = collections.deque(maxlen=2000)
         self.losses = collections.deque(maxlen=100)
-
-    def keep_soft_tokens(self):
-        """The heads look at what the model makes of pictures and sounds on its way."""
-        for name in ("get_image_features", "get_audio_features"):
-            original = getattr(self.model.model, name)
-
-            def keep(*arguments, name=name, original=original, **options):
-                self.kept[name] = original(*arguments, **options)
-                return self.kept[name]
-
-            setattr(self.model.model, name, keep)
-
-    def loss_of_heads(self, helped):
-        """Zero if there are neither pictures nor sounds."""
-        loss = torch.zeros(())
-        if "cells" in helped:
-            soft = self.kept["get_image_features"].pooler_output
-            more, right = self.heads["vision"](soft, *helped["cells"], 1.0)
-            loss = loss + more + WORDS_SHARE / HEADS_SHARE * self.likeness_to_words(soft, *helped["cells"])
-            for name, value in zip(train_vision.Heads.NAMES, right):
-                self.right[f"(cell {name})"].append(value)
-        if "words" in helped:
-            kept = self.kept["get_audio_features"]
-            lengths = train_audio.STEPS * (~kept.audio_mel_mask).sum(-1)
-            scores = self.heads["audio"](kept.pooler_output)
-            loss = loss + train_audio.loss_of(scores, lengths, helped["words"])
-        return loss
-
-    def likeness_to_words(self, soft, *named):
-        """A cell that shows a large red square has to be nearer to "large", "red" and "square" than to the other sizes,
-        colours and kinds, as the vocabulary head sees it: what is seen can be said."""
-        loss = torch.zeros(())
-        for words, name in zip(self.words, named):
-            shown = name >= 0
-            scores = soft[shown] @ self.model.lm_head.weight[words].T
-            loss = loss + F.cross_entropy(scores, name[shown])
-        return loss
-
-    def wake(self):
-        demo.wake_blocks(self.sleeping, 0.02)
-        demo.vision_encoder(self.model).to(memory_format=torch.channels_last)
-        self.sleeping = []
 
     def share_progress(self):
         """Every process goes by the clock of the first."""
@@ -239,14 +208,13 @@ class Training:
     def average_gradients(self):
         if dist.get_world_size() == 1:
             return
-        parameters = [p for p in (*self.model.parameters(), *self.heads.parameters()) if p.requires_grad]
-        for p in parameters:
+        for p in self.learning:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
-        flat = torch.cat([p.grad.flatten() for p in parameters])
+        flat = torch.cat([p.grad.flatten() for p in self.learning])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
-        for p, mean in zip(parameters, flat.split([p.numel() for p in parameters])):
+        for p, mean in zip(self.learning, flat.split([p.numel() for p in self.learning])):
             p.grad.copy_(mean.view_as(p))
 
     def train_step(self, done):
@@ -257,13 +225,10 @@ class Training:
         shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * min(1, (self.step + 1) / 200) * shape
-        for p in self.model.model.vision_tower.parameters():
-            p.requires_grad_(done >= VISION_RESTS)
         set_width(self.model, half)
-        talks, inputs, answers, clip_tokens, helped = self.batches(kind, random, done, kinds[kind][1])
+        talks, inputs, answers, clip_tokens = self.batches(kind, random, done, kinds[kind][1])
         loss, wrong, learnt = forward_loss(self.model, inputs, answers, clip_tokens)
         self.losses.append(loss.item())
-        loss = loss + HEADS_SHARE * max(0.0, 1 - done / HEADS_END) * self.loss_of_heads(helped)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.average_gradients()
@@ -278,26 +243,18 @@ class Training:
                 else:
                     self.right[turn.category].append(right)
 
-    def save(self, optimizer=True):
-        demo.save_state(self.path, model=self.model.state_dict(), heads=self.heads.state_dict(), step=self.step, spent=self.spent,
-                        optimizer=self.optimizer.state_dict() if optimizer else None, awake=not self.sleeping)
+    def save(self):
+        demo.save_state(self.path, model=self.model.state_dict(), step=self.step, spent=self.spent,
+                        optimizer=self.optimizer.state_dict())
 
     def run(self):
-        """True when the time is over, false when it has to be set up anew from what it saved."""
         saved = self.spent
         while (done := self.share_progress()) < 1:
             started = time.monotonic()
-            if done >= self.arguments.wake and self.sleeping:
-                # The optimizer starts anew: it has to know the woken blocks too.
-                if self.rank == 0:
-                    self.wake()
-                    self.save(optimizer=False)
-                dist.barrier()
-                return False
             self.train_step(done)
             self.step += 1
             self.spent += time.monotonic() - started
-            if self.step % 25 == 0:
+            if self.step % 50 == 0:
                 demo.log(self.log, step=self.step, minutes=self.spent / 60, loss=float(np.mean(self.losses)),
                          half=float(np.mean(self.half_right or [0])),
                          **{k: round(float(np.mean(v)), 3) for k, v in sorted(self.right.items())})
@@ -306,24 +263,21 @@ class Training:
                 saved = self.spent
         if self.rank == 0:
             self.save()
-        return True
 
 
 def process(rank, arguments, meeting):
     demo.set_up_process()
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=arguments.processes)
-    while not Training(arguments, rank).run():
-        pass
+    Training(arguments, rank).run()
     dist.destroy_process_group()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--minutes", type=float, default=90)
+    parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--start", type=pathlib.Path, help="a checkpoint to go on with; of WORK's towers those that there are replace its own")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--wake", type=float, default=0.85, help="share of the time after which all blocks learn")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

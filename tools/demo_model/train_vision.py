@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Step 1: the vision tower learns what is where, with a dense head that is thrown away afterwards.
 
-    python tools/demo_model/train_vision.py WORK [--minutes 45] [--start CHECKPOINT]
+    python tools/demo_model/train_vision.py WORK [--minutes 75] [--start CHECKPOINT]
 
 Each of the 8 x 8 soft tokens, after `embed_vision`, has to say which colour, kind and size the shape has that covers its
 part of the picture, in which cell that shape's centre lies, and whether it is this one: a convolution does not tell where
-it is unless it is asked. The output of stages 0, 1 and 2 has to name colour and kind, each by a head of its own: without
+it is unless it is asked. It also has to be near the words for what it shows, so that what is seen can be said. The output of stages 0, 1 and 2 has to name colour and kind, each by a head of its own: without
 these the tower learns edges first, becomes blind to colour, and stays so. Colours are known after 2,000 pictures; kinds
 seem to stand still until 4,000, and then come quickly. Pictures are drawn as they are needed, never twice.
 Writes WORK/vision.pt after every 200 steps and goes on from there.
@@ -21,6 +21,7 @@ from torch import nn
 
 import model as demo
 import pictures
+import tokens
 from tower_training import TowerTraining
 
 BATCH = 16
@@ -38,7 +39,7 @@ def batch(random, count):
 
 def targets(scenes):
     """What `pictures.cells` says of each cell, [scenes, cells] each."""
-    found = zip(*(pictures.cells(s, demo.GRID) for s in scenes))
+    found = zip(*(pictures.cells(s, pictures.GRID) for s in scenes))
     return tuple(torch.from_numpy(np.stack(values)).flatten(1) for values in found)
 
 
@@ -47,7 +48,7 @@ class Head(nn.Module):
 
     def __init__(self, width, tells_place=False):
         super().__init__()
-        places = (len(pictures.RADII), demo.GRID, demo.GRID) if tells_place else ()
+        places = (len(pictures.RADII), pictures.GRID, pictures.GRID) if tells_place else ()
         self.sizes = len(pictures.COLOURS) + 1, len(pictures.KINDS) + 1, 1, *places
         self.linear = nn.Linear(width, sum(self.sizes))
 
@@ -69,6 +70,19 @@ class Head(nn.Module):
         return loss, [(p.argmax(-1) == t)[shown].float().mean().item() for p, t in answers]
 
 
+def likeness_to_words(soft, vocabulary, words, named):
+    """A cell that shows a large red square has to be nearer to "large", "red" and "square" than to the other sizes,
+    colours and kinds, as the vocabulary head sees it.
+
+    soft [B, cells, width]; words: ids of colours, kinds and sizes; named: which of them each cell shows, -1 for none.
+    """
+    loss = torch.zeros(())
+    for ids, name in zip(words, named):
+        shown = name >= 0
+        loss = loss + F.cross_entropy(soft[shown] @ vocabulary[ids].T, name[shown])
+    return loss
+
+
 class Heads(nn.Module):
     """One head after `embed_vision`, and helpers after stages 0, 1 and 2."""
 
@@ -86,7 +100,7 @@ class Heads(nn.Module):
     def forward(self, soft, *targets):
         loss, right = self.last(soft, *targets)
         for stage, head in self.helpers.items():
-            x = F.adaptive_avg_pool2d(self.states[stage], demo.GRID)
+            x = F.adaptive_avg_pool2d(self.states[stage], pictures.GRID)
             x = F.rms_norm(x.flatten(2).transpose(1, 2), (x.shape[1],))
             loss = loss + 0.5 * head(x, *targets)[0]
         return loss, right
@@ -95,7 +109,7 @@ class Heads(nn.Module):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--start", type=pathlib.Path, help="a checkpoint whose vision tower is to go on learning")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -105,6 +119,9 @@ def main():
     demo.skip_idle_blocks(model)
     if arguments.start:
         demo.load_checkpoint(model, arguments.start)
+    tokenizer = tokens.tokenizer(arguments.work, arguments.start)
+    words = [tokens.words(tokenizer, names) for names in (pictures.COLOURS, pictures.KINDS, pictures.RADII)]
+    vocabulary = model.lm_head.weight.detach()
     tower, embed = demo.vision_encoder(model).to(memory_format=torch.channels_last), model.model.embed_vision
     head = Heads(tower, 128)
     training = TowerTraining("vision", arguments.work, arguments.minutes, PEAK_RATE, tower, embed, head)
@@ -113,9 +130,10 @@ def main():
     def loss_of_step(step):
         x, *wanted = batch(np.random.default_rng([arguments.seed, 1, step]), BATCH)
         soft = tower(x).flatten(2).transpose(1, 2) * 2048**0.5
-        loss, right = head(embed(inputs_embeds=soft), *wanted, float(np.clip(step / KINDS_IN, 0.2, 1)))
+        soft = embed(inputs_embeds=soft)
+        loss, right = head(soft, *wanted, float(np.clip(step / KINDS_IN, 0.2, 1)))
         seen.append([loss.item(), *right])
-        return loss
+        return loss + 0.3 * likeness_to_words(soft, vocabulary, words, wanted)
 
     def after_step(*_):
         if training.step % 50 == 0:

@@ -169,8 +169,8 @@ def relation(scene, random):
     return Question("relation", f"Is the {a.kind} {asked} the {b.kind}?", sentence, "Yes." if asked == true else "No.")
 
 
-PICTURE_QUESTIONS = {describe: 0.22, what_colour: 0.16, what_shape: 0.14, is_there: 0.16, how_many: 0.16, where: 0.06,
-                     how_big: 0.04, relation: 0.06}
+PICTURE_QUESTIONS = {describe: 0.18, what_colour: 0.13, what_shape: 0.17, is_there: 0.20, how_many: 0.18, where: 0.05,
+                     how_big: 0.03, relation: 0.06}
 
 
 def picture_question(scene, random, kinds=None):
@@ -192,9 +192,8 @@ def first_parts(media, text, random):
     return (*media, text) if random.random() < 0.7 else (text, *media)
 
 
-def picture_talk(random, counts, backgrounds=pictures.SEEN_BACKGROUNDS, questions=5):
+def picture_talk(random, scene, questions=5):
     """Several questions about one picture."""
-    scene = pictures.random_scene(random, int(random.choice(list(counts), p=list(counts.values()))), backgrounds)
     system = ONE_WORD if random.random() < 0.2 else None
     turns, asked = [], set()
     for _ in range(6 * questions):
@@ -204,11 +203,10 @@ def picture_talk(random, counts, backgrounds=pictures.SEEN_BACKGROUNDS, question
         asked.add(question.text)
         parts = (question.text,) if turns else first_parts((scene,), question.text, random)
         turns.append(Turn(question.category, parts, answer_of(question, system)))
-    return Talk(system, tuple(turns)) if turns else picture_talk(random, counts, backgrounds, questions)
+    return Talk(system, tuple(turns)) if turns else picture_talk(random, scene, questions)
 
 
-def two_pictures_talk(random, backgrounds=pictures.SEEN_BACKGROUNDS):
-    a, b = (pictures.random_scene(random, int(random.integers(1, 4)), backgrounds) for _ in range(2))
+def two_pictures_talk(random, a, b):
     turns = []
     for kind in random.permutation(["more", "colour", "describe"]):
         if kind == "more":
@@ -249,9 +247,8 @@ def transcribe_turn(text, category, random):
     return Turn(category, parts, transcript(text))
 
 
-def spoken_picture_talk(random, counts, backgrounds=pictures.SEEN_BACKGROUNDS):
-    """A question about a picture that is spoken, then one or two that are written."""
-    scene = pictures.random_scene(random, int(random.choice(list(counts), p=list(counts.values()))), backgrounds)
+def spoken_picture_talk(random, scene):
+    """A question about a picture that is spoken, then two that are written."""
     kinds = {describe: 0.1, what_colour: 0.3, what_shape: 0.2, is_there: 0.25, how_many: 0.25, where: 0.05}
     names = list(kinds)
     question = None
@@ -418,9 +415,9 @@ def name_talk(random):
     return Talk(None, tuple(turns))
 
 
-def text_talk(random):
+def text_talk(random, stories=0.32):
     r = random.random()
-    return world_talk(random) if r < 0.55 else story_talk(random) if r < 0.87 else name_talk(random)
+    return world_talk(random) if r < 0.87 - stories else story_talk(random) if r < 0.87 else name_talk(random)
 
 
 def all_text(random, talks=3000):
@@ -429,7 +426,8 @@ def all_text(random, talks=3000):
 
     lines = []
     for _ in range(talks):
-        for talk in (text_talk(random), picture_talk(random, {1: 0.4, 3: 0.6}), two_pictures_talk(random)):
+        a, b = (pictures.random_scene(random, 3 if random.random() < 0.6 else 1) for _ in range(2))
+        for talk in (text_talk(random), picture_talk(random, a), two_pictures_talk(random, a, b)):
             lines += [talk.system or "", "user", "model", "Answer the question."]
             for turn in talk.turns:
                 lines += [p for p in turn.parts if isinstance(p, str)] + [turn.answer]
