@@ -4,9 +4,9 @@
     python tools/demo_model/train.py WORK [--minutes 100] [--processes 2] [--start CHECKPOINT]
 
 Reads WORK/vision.pt, WORK/audio.pt and WORK/clips; writes WORK/demo.pt every few minutes and goes on from there.
-The vision tower has learnt to see and rests: each process looks at its pictures once (WORK/looked-N.f16) and asks about
-them again and again, always something else. The audio tower goes on learning, slowly. Later on, some of the steps use
-only the first half of each feed-forward layer, so that the smaller nested model answers as well.
+The towers have learnt to see and to hear, and rest: each process looks at its pictures once (WORK/looked-N.f16) and asks
+about them again and again, always something else. Later on, some of the steps use only the first half of each
+feed-forward layer, so that the smaller nested model answers as well.
 """
 
 import argparse
@@ -32,7 +32,7 @@ import tokens
 import train_audio
 import world
 
-TEXT_RATE, TOWER_RATE = 8e-4, 2e-4  # norms make weights of 0.03 do the work: with 3e-3 they only shake
+PEAK_RATE = 8e-4  # norms make weights of 0.03 do the work: with 3e-3 they only shake
 NESTED, NESTED_BEGIN = 0.15, 0.6  # of the steps, and from when on, of the time
 PICTURES = {1: 900, 2: 1200, 3: 1500, 4: 300, 5: 300}  # that each process looks at, by number of shapes
 QUESTIONS = 8  # about a picture
@@ -40,10 +40,10 @@ QUESTIONS = 8  # about a picture
 # Kinds of conversation: share of the steps, conversations in a batch: many small steps learn more than few large ones. The first process goes through the first list,
 # the second through the second, so that every step mixes looking with listening and talking.
 KINDS = [
-    {"picture": (0.88, 5), "two": (0.12, 4)},
-    {"text": (0.42, 12), "transcribe": (0.13, 10), "spoken": (0.45, 5)},
+    {"picture": (0.95, 5), "two": (0.05, 4)},
+    {"text": (0.40, 12), "transcribe": (0.18, 16), "spoken": (0.42, 6)},
 ]
-STORIES = 0.5  # of the conversations in text: finding again what was said takes the most examples
+STORIES = 0.7  # of the conversations in text: finding again what was said takes the most examples
 
 
 def counts_at(done):
@@ -184,14 +184,10 @@ class Training:
         # From here on, pictures come in as what the tower has made of them.
         m.get_image_features = lambda pixel_values, **_: BaseModelOutputWithPooling(pooler_output=pixel_values)
         self.batches = Batches(work, tokens.tokenizer(work, arguments.start), gallery)
-        for part in (m.vision_tower, m.embed_vision.embedding_projection):
+        for part in (m.vision_tower, m.embed_vision.embedding_projection, m.audio_tower, m.embed_audio):
             part.requires_grad_(False)
-        self.parts = [list(m.language_model.parameters()), list(m.audio_tower.parameters()),
-                      [*(p for p in m.embed_vision.parameters() if p.requires_grad), *m.embed_audio.parameters()]]
-        self.learning = [p for part in self.parts for p in part]
-        self.optimizer = torch.optim.AdamW(
-            [dict(params=self.parts[0] + self.parts[2], rate=TEXT_RATE), dict(params=self.parts[1], rate=TOWER_RATE)],
-            betas=(0.9, 0.98), weight_decay=0.01)
+        self.learning = [p for part in (m.language_model, m.embed_vision) for p in part.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.learning, betas=(0.9, 0.98), weight_decay=0.01)
         if state is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         self.right = collections.defaultdict(lambda: collections.deque(maxlen=400))
@@ -224,7 +220,7 @@ class Training:
         kind = str(random.choice(list(kinds), p=[share for share, _ in kinds.values()]))
         shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         for group in self.optimizer.param_groups:
-            group["lr"] = group["rate"] * min(1, (self.step + 1) / 200) * shape
+            group["lr"] = PEAK_RATE * min(1, (self.step + 1) / 200) * shape
         set_width(self.model, half)
         talks, inputs, answers, clip_tokens = self.batches(kind, random, done, kinds[kind][1])
         loss, wrong, learnt = forward_loss(self.model, inputs, answers, clip_tokens)
@@ -232,8 +228,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.average_gradients()
-        for part in self.parts:
-            nn.utils.clip_grad_norm_(part, 1.0)
+        nn.utils.clip_grad_norm_(self.learning, 1.0)
         self.optimizer.step()
         for b, talk in enumerate(talks):
             for n, turn in enumerate(talk.turns):
