@@ -24,8 +24,8 @@ class Quantize : public testing::TestWithParam<Storage> {
 
   Weight quantized(const std::vector<float>& values, Index O, Index I) {
     const Weight rows{values.data(), DType::kF32, {O, I}};
-    blocks_.resize(blocks_size(rows.shape, storage_));
-    return quantize_blocks(pool_, rows, storage_, blocks_.data());
+    blocks_.resize(quantized_size(rows.shape, storage_));
+    return quantize(pool_, rows, storage_, blocks_.data());
   }
   // What the blocks stand for.
   std::vector<float> values_of(const Weight& w) {
