@@ -286,6 +286,43 @@ TEST_P(Kernels, WidenEverySixteenBitPattern) {
   EXPECT_EQ(a[0x0001], 0x1p-24f);
 }
 
+// Every byte at every place, and scales of every kind: also infinite and NaN ones.
+TEST_P(Kernels, WidenGroups) {
+  constexpr std::uint16_t kScales[] = {0x3C00, 0xB400, 0x0001, 0x8003, 0x7BFF,
+                                       0x0000, 0x7C00, 0x7E00, 0x2E66};
+  const auto check = [&](auto group, auto fast_widen, auto plain_widen) {
+    std::vector<decltype(group)> groups(256 * std::size(kScales));
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      std::memcpy(groups[g].scale, &kScales[g % std::size(kScales)], sizeof(std::uint16_t));
+      for (std::size_t k = 0; k < std::size(group.values); ++k) {
+        const auto byte = static_cast<std::uint8_t>(g / std::size(kScales) + 37 * k);
+        std::memcpy(&groups[g].values[k], &byte, 1);
+      }
+    }
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{2}, groups.size()}) {
+      std::vector<float> a(count * kGroup), b(count * kGroup);
+      fast_widen(groups.data(), a.data(), count);
+      plain_widen(groups.data(), b.data(), count);
+      expect_same_bits(a, b, "widen");
+    }
+  };
+  check(Int8Group{}, fast.widen_int8, plain.widen_int8);
+  check(Int4Group{}, fast.widen_int4, plain.widen_int4);
+
+  Int8Group eight = {{0x00, 0x38}, {}};  // a half
+  eight.values[5] = -127;
+  Int4Group four = {{0x00, 0x38}, {}};
+  four.values[5] = 0xF1;
+  float y[kGroup];
+  fast.widen_int8(&eight, y, 1);
+  EXPECT_EQ(y[5], -63.5f);
+  EXPECT_EQ(y[4], 0.0f);
+  fast.widen_int4(&four, y, 1);
+  EXPECT_EQ(y[5], -3.5f);
+  EXPECT_EQ(y[5 + kGroup / 2], 3.5f);
+  EXPECT_EQ(y[4], -4.0f);
+}
+
 TEST_P(Kernels, ElementwiseFunctions) {
   constexpr float inf = std::numeric_limits<float>::infinity();
   for (const float scale : {0.01f, 1.0f, 10.0f, 100.0f, 1e30f}) {

@@ -133,6 +133,25 @@ void widen_all(const W* x, float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] = read(x + i);
 }
 
+void widen_int8(const Int8Group* x, float* y, std::size_t groups) {
+  for (std::size_t g = 0; g < groups; ++g, y += kGroup) {
+    const float scale = read(reinterpret_cast<const F16*>(x[g].scale));
+    for (std::size_t k = 0; k < kGroup; ++k) y[k] = static_cast<float>(x[g].values[k]) * scale;
+  }
+}
+
+void widen_int4(const Int4Group* x, float* y, std::size_t groups) {
+  constexpr std::size_t kHalf = kGroup / 2;
+  for (std::size_t g = 0; g < groups; ++g, y += kGroup) {
+    const float scale = read(reinterpret_cast<const F16*>(x[g].scale));
+    for (std::size_t k = 0; k < kHalf; ++k) {
+      const int both = x[g].values[k];
+      y[k] = static_cast<float>((both & 15) - 8) * scale;
+      y[k + kHalf] = static_cast<float>((both >> 4) - 8) * scale;
+    }
+  }
+}
+
 float sum_squares(const float* x, std::size_t n) { return dot(x, x, n); }
 
 void rms_norm(const float* x, const float* weight, float eps, float* y, std::size_t n) {
@@ -301,6 +320,8 @@ const KernelTable& portable_kernels() {
       .matmul_int4 = block_matmul<kInt4GroupBytes, read_int4>,
       .widen_bf16 = widen_all<Bf16>,
       .widen_f16 = widen_all<F16>,
+      .widen_int8 = widen_int8,
+      .widen_int4 = widen_int4,
       .sum_squares = sum_squares,
       .rms_norm = rms_norm,
       .tanh = map<tanh1>,

@@ -85,6 +85,18 @@ inline constexpr std::size_t kScaleBytes = kBlockRows * sizeof(F16);
 inline constexpr std::size_t kInt8GroupBytes = kScaleBytes + kBlockRows * kGroup;
 inline constexpr std::size_t kInt4GroupBytes = kScaleBytes + kBlockRows * kGroup / 2;
 
+// Weights that are read row by row, not multiplied as a whole, lie in rows of these groups. A value
+// is its scale times a whole number, exact in f32.
+struct Int8Group {
+  std::uint8_t scale[sizeof(F16)];  // little endian
+  std::int8_t values[kGroup];
+};
+struct Int4Group {
+  std::uint8_t scale[sizeof(F16)];
+  std::uint8_t values[kGroup / 2];  // w[k] + 8 (low half) and w[k + 16] + 8 (high half)
+};
+static_assert(alignof(Int8Group) == 1 && alignof(Int4Group) == 1);
+
 // A row of x: for each group
 //   scale = max |x| / 127; x_q = x / scale, rounded to nearest even;
 //   bias  = two 16-bit numbers, low half first: -8 times the sum of x_q over k % 4 < 2, and over
@@ -134,6 +146,9 @@ struct KernelTable {
   // y[i] = x[i], widened.
   void (*widen_bf16)(const Bf16* x, float* y, std::size_t n);
   void (*widen_f16)(const F16* x, float* y, std::size_t n);
+  // The same of whole groups.   y: [groups * kGroup]
+  void (*widen_int8)(const Int8Group* x, float* y, std::size_t groups);
+  void (*widen_int4)(const Int4Group* x, float* y, std::size_t groups);
 
   // Returns the lane sum of x[i]^2.
   float (*sum_squares)(const float* x, std::size_t n);

@@ -45,6 +45,30 @@ void for_pieces(ThreadPool& pool, Index T, Index I, Index O, const Body& body) {
   });
 }
 
+// The values of a row, which lies as it is or in groups.
+void read_row(const KernelTable& k, const Weight& row, float* y) {
+  const auto n = static_cast<std::size_t>(row.shape[1]);
+  if (row.storage == Storage::kInt8Groups) {
+    return k.widen_int8(static_cast<const Int8Group*>(row.data), y, n / kGroup);
+  }
+  if (row.storage == Storage::kInt4Groups) {
+    return k.widen_int4(static_cast<const Int4Group*>(row.data), y, n / kGroup);
+  }
+  switch (row.dtype) {
+    case DType::kF32:
+      std::memcpy(y, row.data, n * sizeof(float));
+      break;
+    case DType::kBF16:
+      k.widen_bf16(static_cast<const Bf16*>(row.data), y, n);
+      break;
+    case DType::kF16:
+      k.widen_f16(static_cast<const F16*>(row.data), y, n);
+      break;
+    default:
+      check(false, "a weight is f32, bf16 or f16");
+  }
+}
+
 // Row `row` of a table in blocks, times `scale`.
 void read_block_row(const KernelTable& k, const Weight& table, Index row, float scale, float* y) {
   const bool is_int4 = table.storage == Storage::kInt4Blocks;
@@ -76,6 +100,8 @@ Weight rows_of(const Weight& w, Index first, Index n) {
   if (w.has_blocks()) {
     check(first % static_cast<Index>(kBlockRows) == 0, "whole blocks");
     part.data = data + static_cast<std::size_t>(first) / kBlockRows * w.block_bytes;
+  } else if (w.storage != Storage::kRows) {
+    part.data = data + static_cast<std::size_t>(first) * w.block_bytes;
   } else {
     part.data = data + static_cast<std::size_t>(first * w.shape[1]) * size_bytes(w.dtype);
   }
@@ -109,6 +135,7 @@ void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index
   check(dims<2>(y)[0] == T && first >= 0 && first + O <= dims<2>(y)[1], "linear output fits");
 
   if (w.has_blocks()) return linear_blocks(x, w, y, first);
+  check(w.storage == Storage::kRows, "rows of groups are not multiplied");
   for_pieces(pool_, T, I, O, [&](Index t0, Index t1, Index o0, Index o1) {
     switch (w.dtype) {
       case DType::kF32:
@@ -181,7 +208,6 @@ View<float> Ops::rms_norm(View<const float> x, const Vector& w, float eps) {
 View<float> Ops::lookup(const Weight& table, std::span<const Index> ids, float scale) {
   check(table.shape.rank() == 2, "a table has two dimensions");
   const Index V = table.shape[0], D = table.shape[1];
-  const auto n = static_cast<std::size_t>(D);
   auto y = arena_.tensor({static_cast<Index>(ids.size()), D});
   for (std::size_t t = 0; t < ids.size(); ++t) {
     check(ids[t] >= 0 && ids[t] < V, "ids were checked against the table");
@@ -190,20 +216,7 @@ View<float> Ops::lookup(const Weight& table, std::span<const Index> ids, float s
       read_block_row(k_, table, ids[t], scale, row);
       continue;
     }
-    const Index offset = ids[t] * D;
-    switch (table.dtype) {
-      case DType::kF32:
-        std::memcpy(row, static_cast<const float*>(table.data) + offset, n * sizeof(float));
-        break;
-      case DType::kBF16:
-        k_.widen_bf16(static_cast<const Bf16*>(table.data) + offset, row, n);
-        break;
-      case DType::kF16:
-        k_.widen_f16(static_cast<const F16*>(table.data) + offset, row, n);
-        break;
-      default:
-        check(false, "a weight is f32, bf16 or f16");
-    }
+    read_row(k_, rows_of(table, ids[t], 1), row);
     for (Index d = 0; d < D; ++d) row[d] *= scale;
   }
   return y;

@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "gemma3n/system.h"
 #include "ops/attend.h"
+#include "ops/quantize.h"
 #include "ops/sparse_mlp.h"
 
 namespace gemma3n {
@@ -160,6 +164,44 @@ TEST_P(OpsTest, SparseMlpHasTheBitsOfTheDenseOne) {
     EXPECT_EQ(
         copied(sparse_mlp(op3, input, gates, multiplier, Activation::kGeluTanh, w_up, {w_down})),
         expected);
+  }
+}
+
+// The sparse layers' neurons in groups of 8 and 4 bits: as if their values were stored as f32.
+TEST_P(OpsTest, SparseMlpOfGroupsHasTheBitsOfTheDenseOneOfTheirValues) {
+  const Index T = 7, D = 544, F = 130;  // more channels than one piece
+  const auto x = random_floats(T * D, 16), gate = random_floats(T * F, 17);
+  const auto up = random_floats(F * D, 18), down = random_floats(F * D, 19);
+  const View<const float> input(x.data(), {T, D}), gates(gate.data(), {T, F});
+  std::vector<Index> neurons(static_cast<std::size_t>(F));
+  std::iota(neurons.begin(), neurons.end(), Index{0});
+  for (const Storage storage : {Storage::kInt8Groups, Storage::kInt4Groups}) {
+    std::vector<std::byte> bytes[2];
+    std::vector<float> values[2];
+    Weight stored[2];
+    for (int i = 0; i < 2; ++i) {
+      const Weight rows{(i == 0 ? up : down).data(), DType::kF32, {F, D}};
+      bytes[i].resize(quantized_size(rows.shape, storage));
+      stored[i] = quantize(one, rows, storage, bytes[i].data());
+      values[i] = copied(op.lookup(stored[i], neurons, 1.0f));
+    }
+    const Weight w_up{values[0].data(), DType::kF32, {F, D}};
+    const Weight w_down{values[1].data(), DType::kF32, {F, D}};
+    for (const float multiplier : {1.645f, 0.0f}) {
+      const auto expected = dense_mlp(op, input, gates, multiplier, w_up, w_down);
+      const auto run = [&](Ops& ops, Index first, Index n) {
+        return copied(sparse_mlp(ops, View<const float>(input[first].data(), {n, D}),
+                                 View<const float>(gates[first].data(), {n, F}), multiplier,
+                                 Activation::kGeluTanh, stored[0], {stored[1]}));
+      };
+      EXPECT_EQ(run(op, 0, T), expected);
+      EXPECT_EQ(run(op3, 0, T), expected);
+      for (Index t = 0; t < T; ++t) {  // rows by themselves
+        EXPECT_TRUE(std::ranges::equal(run(op3, t, 1),
+                                       std::span(expected).subspan(static_cast<std::size_t>(t * D),
+                                                                   static_cast<std::size_t>(D))));
+      }
+    }
   }
 }
 

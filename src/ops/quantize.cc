@@ -159,53 +159,96 @@ void write_int4(const QuantizedGroup& group, std::size_t o, std::byte* to) {
   }
 }
 
-std::size_t group_bytes(Storage storage) {
-  check(storage != Storage::kRows, "blocks");
-  return storage == Storage::kInt4Blocks ? kInt4GroupBytes : kInt8GroupBytes;
+bool is_int4(Storage storage) {
+  check(storage != Storage::kRows, "blocks or groups");
+  return storage == Storage::kInt4Blocks || storage == Storage::kInt4Groups;
+}
+
+QuantizedGroup quantize_group(const Weight& from, Index row, Index g, Storage storage) {
+  const Group x = read_group(from, row, g * kGroupSize);
+  const QuantizedGroup group = is_int4(storage) ? quantize_int4(x) : quantize_int8(x);
+  check_values(x, group);
+  return group;
+}
+
+// All groups of one block.
+void write_block(const Weight& from, Index block, Storage storage, std::byte* to) {
+  const Index O = from.shape[0], groups = from.shape[1] / kGroupSize;
+  const QuantizedGroup nothing = {0, {}};  // of rows that fill up the last block
+  for (Index g = 0; g < groups; ++g) {
+    for (Index o = 0; o < kRows; ++o) {
+      const Index row = block * kRows + o;
+      const auto group = row < O ? quantize_group(from, row, g, storage) : nothing;
+      const auto place = static_cast<std::size_t>(o);
+      is_int4(storage) ? write_int4(group, place, to) : write_int8(group, place, to);
+    }
+    to += is_int4(storage) ? kInt4GroupBytes : kInt8GroupBytes;
+  }
+}
+
+void write_row(const Weight& from, Index row, Storage storage, std::byte* to) {
+  for (Index g = 0; g < from.shape[1] / kGroupSize; ++g) {
+    const QuantizedGroup group = quantize_group(from, row, g, storage);
+    if (is_int4(storage)) {
+      Int4Group stored;
+      std::memcpy(stored.scale, &group.scale, sizeof group.scale);
+      for (std::size_t k = 0; k < kGroup / 2; ++k) {
+        stored.values[k] = static_cast<std::uint8_t>((group.values[k] + 8) |
+                                                     (group.values[k + kGroup / 2] + 8) << 4);
+      }
+      std::memcpy(to, &stored, sizeof stored);
+      to += sizeof stored;
+    } else {
+      Int8Group stored;
+      std::memcpy(stored.scale, &group.scale, sizeof group.scale);
+      std::ranges::copy(group.values, stored.values);
+      std::memcpy(to, &stored, sizeof stored);
+      to += sizeof stored;
+    }
+  }
+}
+
+Index group_bytes(Storage storage) {
+  const auto bytes = is_blocks(storage) ? (is_int4(storage) ? kInt4GroupBytes : kInt8GroupBytes)
+                                        : (is_int4(storage) ? sizeof(Int4Group) : sizeof(Int8Group));
+  return static_cast<Index>(bytes);
 }
 
 }  // namespace
 
-bool can_have_blocks(const Weight& w) {
-  return w && !w.has_blocks() && w.shape.rank() == 2 && w.shape[1] > 0 &&
-         w.shape[1] % kGroupSize == 0;
+bool has_whole_groups(const Shape& shape) {
+  return shape.rank() == 2 && shape[1] > 0 && shape[1] % kGroupSize == 0;
 }
 
-std::size_t blocks_size(const Shape& shape, Storage storage) {
-  return static_cast<std::size_t>((shape[0] + kRows - 1) / kRows * (shape[1] / kGroupSize)) *
-         group_bytes(storage);
+Shape quantized_shape(const Shape& shape, Storage storage) {
+  check(has_whole_groups(shape), "rows of whole groups");
+  const Index rows = is_blocks(storage) ? (shape[0] + kRows - 1) / kRows : shape[0];
+  return {rows, shape[1] / kGroupSize, group_bytes(storage)};
 }
 
-Weight quantize_blocks(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to) {
-  check(can_have_blocks(from), "quantize_blocks: rows of whole groups");
-  const Index O = from.shape[0], groups = from.shape[1] / kGroupSize;
-  const std::size_t bytes = group_bytes(storage),
-                    block_bytes = static_cast<std::size_t>(groups) * bytes;
-  const QuantizedGroup nothing = {0, {}};  // of rows that fill up the last block
-  pool.parallel_for((O + kRows - 1) / kRows, 1, [&](Index begin, Index end) {
-    for (Index block = begin; block < end; ++block) {
-      for (Index g = 0; g < groups; ++g) {
-        std::byte* group = to + static_cast<std::size_t>(block * groups + g) * bytes;
-        for (Index o = 0; o < kRows; ++o) {
-          const Index row = block * kRows + o;
-          QuantizedGroup quantized = nothing;
-          if (row < O) {
-            const Group x = read_group(from, row, g * kGroupSize);
-            quantized = storage == Storage::kInt4Blocks ? quantize_int4(x) : quantize_int8(x);
-            check_values(x, quantized);
-          }
-          const auto place = static_cast<std::size_t>(o);
-          storage == Storage::kInt4Blocks ? write_int4(quantized, place, group)
-                                          : write_int8(quantized, place, group);
-        }
-      }
+std::size_t quantized_size(const Shape& shape, Storage storage) {
+  return static_cast<std::size_t>(quantized_shape(shape, storage).size());
+}
+
+Weight quantized_weight(const void* data, const Shape& shape, Storage storage) {
+  const Shape stored = quantized_shape(shape, storage);
+  return {.data = data,
+          .dtype = DType::kF32,
+          .shape = shape,
+          .storage = storage,
+          .block_bytes = static_cast<std::size_t>(stored[1] * stored[2])};
+}
+
+Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to) {
+  check(from.storage == Storage::kRows, "is not quantised yet");
+  const Weight result = quantized_weight(to, from.shape, storage);
+  pool.parallel_for(quantized_shape(from.shape, storage)[0], 1, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      std::byte* part = to + static_cast<std::size_t>(i) * result.block_bytes;
+      is_blocks(storage) ? write_block(from, i, storage, part) : write_row(from, i, storage, part);
     }
   });
-  return {.data = to,
-          .dtype = DType::kF32,
-          .shape = from.shape,
-          .storage = storage,
-          .block_bytes = block_bytes};
+  return result;
 }
 
 }  // namespace gemma3n

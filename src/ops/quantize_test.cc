@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <span>
 
 #include "ops/ops.h"
 
@@ -16,7 +17,7 @@ namespace {
 class Quantize : public testing::TestWithParam<Storage> {
  protected:
   const Storage storage_ = GetParam();
-  const bool is_int4_ = storage_ == Storage::kInt4Blocks;
+  const bool is_int4_ = storage_ == Storage::kInt4Blocks || storage_ == Storage::kInt4Groups;
   Arena arena_;
   ThreadPool pool_{2};
   Ops op_{active_kernels(), arena_, pool_};
@@ -24,8 +25,8 @@ class Quantize : public testing::TestWithParam<Storage> {
 
   Weight quantized(const std::vector<float>& values, Index O, Index I) {
     const Weight rows{values.data(), DType::kF32, {O, I}};
-    blocks_.resize(blocks_size(rows.shape, storage_));
-    return quantize_blocks(pool_, rows, storage_, blocks_.data());
+    blocks_.resize(quantized_size(rows.shape, storage_));
+    return quantize(pool_, rows, storage_, blocks_.data());
   }
   // What the blocks stand for.
   std::vector<float> values_of(const Weight& w) {
@@ -94,6 +95,7 @@ TEST_P(Quantize, WhatIsRepresentableStaysAsItIs) {
 }
 
 TEST_P(Quantize, ProductsAreThoseOfTheValues) {
+  if (!is_blocks(storage_)) GTEST_SKIP() << "rows of groups are not multiplied";
   for (const Index O : {1, 15, 16, 17, 100, 131}) {
     const Index I = 128, T = 9;
     const Weight w = quantized(random_floats(static_cast<std::size_t>(O * I)), O, I);
@@ -116,6 +118,7 @@ TEST_P(Quantize, ProductsAreThoseOfTheValues) {
 }
 
 TEST_P(Quantize, APrefixOfRowsIsASlice) {
+  if (!is_blocks(storage_)) GTEST_SKIP() << "rows of groups are not multiplied";
   const auto values = random_floats(64 * 64);
   const Weight w = quantized(values, 64, 64);
   auto x = random_floats(3 * 64);
@@ -126,7 +129,35 @@ TEST_P(Quantize, APrefixOfRowsIsASlice) {
   }
 }
 
+TEST_P(Quantize, RowsAreReadByThemselves) {
+  const Weight w = quantized(random_floats(64 * 96), 64, 96);
+  const auto values = values_of(w);
+  const auto part = values_of(rows_of(w, 16, 21));
+  EXPECT_TRUE(std::ranges::equal(part, std::span(values).subspan(16 * 96, 21 * 96)));
+  const Index ids[] = {40, 3, 40};
+  const auto rows = op_.lookup(w, ids, 0.5f);
+  for (Index i = 0; i < 3; ++i) {
+    for (Index d = 0; d < 96; ++d) {
+      EXPECT_EQ(rows(i, d), 0.5f * values[static_cast<std::size_t>(ids[i] * 96 + d)]);
+    }
+  }
+}
+
+// One rule for both layouts: where a matrix lies changes nothing of what it says.
+TEST_P(Quantize, BlocksAndGroupsStandForTheSameValues) {
+  const auto values = random_floats(21 * 160);
+  const Weight rows{values.data(), DType::kF32, {21, 160}};
+  const auto here = values_of(quantized(values, 21, 160));
+  const Storage other = storage_ == Storage::kInt8Blocks   ? Storage::kInt8Groups
+                        : storage_ == Storage::kInt4Blocks ? Storage::kInt4Groups
+                        : storage_ == Storage::kInt8Groups ? Storage::kInt8Blocks
+                                                           : Storage::kInt4Blocks;
+  std::vector<std::byte> bytes(quantized_size(rows.shape, other));
+  EXPECT_EQ(values_of(quantize(pool_, rows, other, bytes.data())), here);
+}
+
 TEST_P(Quantize, ThreadsAndRowsChangeNoBit) {
+  if (!is_blocks(storage_)) GTEST_SKIP() << "rows of groups are not multiplied";
   const auto values = random_floats(300 * 256);
   const Weight w = quantized(values, 300, 256);
   auto x = random_floats(150 * 256);
@@ -154,9 +185,19 @@ TEST_P(Quantize, WhatHasNoScaleIsRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EachStorage, Quantize,
-                         testing::Values(Storage::kInt8Blocks, Storage::kInt4Blocks),
-                         [](const testing::TestParamInfo<Storage>& storage) {
-                           return storage.param == Storage::kInt4Blocks ? "int4" : "int8";
+                         testing::Values(Storage::kInt8Blocks, Storage::kInt4Blocks,
+                                         Storage::kInt8Groups, Storage::kInt4Groups),
+                         [](const testing::TestParamInfo<Storage>& storage) -> std::string {
+                           switch (storage.param) {
+                             case Storage::kInt8Blocks:
+                               return "int8_blocks";
+                             case Storage::kInt4Blocks:
+                               return "int4_blocks";
+                             case Storage::kInt8Groups:
+                               return "int8_groups";
+                             default:
+                               return "int4_groups";
+                           }
                          });
 
 }  // namespace

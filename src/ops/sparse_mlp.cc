@@ -89,23 +89,47 @@ ByNeuron order_by_neuron(Ops& op, const Survivors& s, Index T, Index F) {
   return b;
 }
 
-// value[i] *= up[neuron] . x[row], each weight row read once for all tokens that need it.
+// The weights of neuron n from `first` on, where they lie.
 template <typename W>
-void multiply_up(Ops& op, void (*dot_rows)(const DotRows<W>&), View<const float> x,
-                 const Weight& up, const Survivors& s) {
-  const Index F = up.shape[0], D = up.shape[1];
+struct StoredRows {
+  const Weight& w;
+  const W* read(Index n, Index first, Index, float*) const {
+    return static_cast<const W*>(w.data) + n * w.shape[1] + first;
+  }
+};
+
+// The same of rows of groups: `count` values, written to `scratch`.
+template <typename Group>
+struct GroupRows {
+  const Weight& w;
+  void (*widen)(const Group*, float*, std::size_t);
+  const float* read(Index n, Index first, Index count, float* scratch) const {
+    constexpr auto kSize = static_cast<Index>(kGroup);
+    widen(static_cast<const Group*>(w.data) + (n * w.shape[1] + first) / kSize, scratch,
+          static_cast<std::size_t>(count / kSize));
+    return scratch;
+  }
+};
+
+// value[i] *= up[neuron] . x[row], each weight row read once for all tokens that need it.
+template <typename W, typename Rows>
+void multiply_up(Ops& op, void (*dot_rows)(const DotRows<W>&), const Rows& up, View<const float> x,
+                 Index F, const Survivors& s) {
+  constexpr Index kMostPieces = 128;
+  const Index D = x.shape()[1];
   const auto total = s.neuron.size();
   const ByNeuron b = order_by_neuron(op, s, x.shape()[0], F);
   auto rows = op.arena().array<const float*>(total);
   for (std::size_t i = 0; i < total; ++i) rows[i] = x[b.row[i]].data();
   auto products = op.arena().array<float>(total);
-  const Index average = static_cast<Index>(total) / std::max<Index>(1, F) + 1;
-  op.for_rows(F, average * D / 4, [&](Index begin, Index end) {
-    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
-      const auto first = static_cast<std::size_t>(b.first[n]);
-      const auto last = static_cast<std::size_t>(b.first[n + 1]);
+  const Index piece = (F + kMostPieces - 1) / kMostPieces, pieces = (F + piece - 1) / piece;
+  auto scratch = op.arena().array<float>(static_cast<std::size_t>(pieces * D));
+  op.pool().run(pieces, [&](Index p) {
+    for (Index n = p * piece; n < std::min(F, (p + 1) * piece); ++n) {
+      const auto first = static_cast<std::size_t>(b.first[static_cast<std::size_t>(n)]);
+      const auto last = static_cast<std::size_t>(b.first[static_cast<std::size_t>(n) + 1]);
       if (first == last) continue;
-      dot_rows({.w = static_cast<const W*>(up.data) + static_cast<Index>(n) * D,
+      dot_rows({.w = up.read(n, 0, D, scratch.data() + p * D),
                 .x = rows.data() + first,
                 .count = last - first,
                 .K = static_cast<std::size_t>(D),
@@ -118,33 +142,57 @@ void multiply_up(Ops& op, void (*dot_rows)(const DotRows<W>&), View<const float>
 }
 
 // y[t] = sum_i value[i] down[neuron[i]] over row t's survivors.
-template <typename W>
-View<float> add_down(Ops& op, void (*add_rows)(const AddRows<W>&), Index T, const Weight& down,
-                     const Survivors& s) {
-  const Index D = down.shape[1];
+template <typename W, typename Rows>
+View<float> add_down(Ops& op, void (*add_rows)(const AddRows<W>&), const Rows& down, Index T,
+                     Index D, const Survivors& s) {
   constexpr Index kPiece = 512;  // channels, so that one token's work can be shared too
+  constexpr std::size_t kTogether = 16;
+  static_assert(kPiece % kGroup == 0);
   const Index pieces = (D + kPiece - 1) / kPiece;
-  const auto total = s.neuron.size();
   auto y = op.arena().tensor({T, D});
-  auto starts = op.arena().array<const W*>(total * static_cast<std::size_t>(pieces));
   op.pool().run(T * pieces, [&](Index piece) {
+    float scratch[kTogether * kPiece];
+    const W* rows[kTogether];
     const Index d0 = piece % pieces * kPiece, d1 = std::min(D, d0 + kPiece);
     const auto t = static_cast<std::size_t>(piece / pieces);
-    const auto first = static_cast<std::size_t>(s.first[t]);
-    const auto count = static_cast<std::size_t>(s.first[t + 1]) - first;
-    const W** rows = starts.data() + static_cast<std::size_t>(piece % pieces) * total + first;
-    for (std::size_t i = 0; i < count; ++i) {
-      rows[i] = static_cast<const W*>(down.data) + s.neuron[first + i] * D + d0;
-    }
+    const auto last = static_cast<std::size_t>(s.first[t + 1]);
     float* out = y[piece / pieces].data() + d0;
     std::fill_n(out, d1 - d0, 0.0f);
-    add_rows({.rows = rows,
-              .h = s.value.data() + first,
-              .count = count,
-              .y = out,
-              .N = static_cast<std::size_t>(d1 - d0)});
+    for (auto i = static_cast<std::size_t>(s.first[t]); i < last; i += kTogether) {
+      const std::size_t count = std::min(kTogether, last - i);
+      for (std::size_t j = 0; j < count; ++j) {
+        rows[j] = down.read(s.neuron[i + j], d0, d1 - d0, scratch + j * kPiece);
+      }
+      add_rows({.rows = rows,
+                .h = s.value.data() + i,
+                .count = count,
+                .y = out,
+                .N = static_cast<std::size_t>(d1 - d0)});
+    }
   });
   return y;
+}
+
+// f(dot_rows, add_rows, rows) for how w is stored.
+template <typename F>
+auto with_rows(const KernelTable& k, const Weight& w, const F& f) {
+  if (w.storage == Storage::kInt8Groups) {
+    return f(k.dot_rows_f32, k.add_rows_f32, GroupRows<Int8Group>{w, k.widen_int8});
+  }
+  if (w.storage == Storage::kInt4Groups) {
+    return f(k.dot_rows_f32, k.add_rows_f32, GroupRows<Int4Group>{w, k.widen_int4});
+  }
+  check(w.storage == Storage::kRows, "weights of neurons lie in rows");
+  switch (w.dtype) {
+    case DType::kF32:
+      return f(k.dot_rows_f32, k.add_rows_f32, StoredRows<float>{w});
+    case DType::kBF16:
+      return f(k.dot_rows_bf16, k.add_rows_bf16, StoredRows<Bf16>{w});
+    case DType::kF16:
+      return f(k.dot_rows_f16, k.add_rows_f16, StoredRows<F16>{w});
+    default:
+      fail(ErrorCode::kInternal, "a weight is f32, bf16 or f16");
+  }
 }
 
 }  // namespace
@@ -158,29 +206,12 @@ View<float> sparse_mlp(Ops& op, View<const float> x, View<const float> gate, flo
         "sparse_mlp: up and down are [F, D]");
   const KernelTable& k = op.kernels();
   const Survivors s = find_survivors(op, gate, std_multiplier, f);
-  switch (up.dtype) {
-    case DType::kF32:
-      multiply_up(op, k.dot_rows_f32, x, up, s);
-      break;
-    case DType::kBF16:
-      multiply_up(op, k.dot_rows_bf16, x, up, s);
-      break;
-    case DType::kF16:
-      multiply_up(op, k.dot_rows_f16, x, up, s);
-      break;
-    default:
-      check(false, "a weight is f32, bf16 or f16");
-  }
-  switch (down.rows.dtype) {
-    case DType::kF32:
-      return add_down(op, k.add_rows_f32, T, down.rows, s);
-    case DType::kBF16:
-      return add_down(op, k.add_rows_bf16, T, down.rows, s);
-    case DType::kF16:
-      return add_down(op, k.add_rows_f16, T, down.rows, s);
-    default:
-      fail(ErrorCode::kInternal, "a weight is f32, bf16 or f16");
-  }
+  with_rows(k, up, [&](auto dot_rows, auto, const auto& rows) {
+    multiply_up(op, dot_rows, rows, x, F, s);
+  });
+  return with_rows(k, down.rows, [&, T = T, D = D](auto, auto add_rows, const auto& rows) {
+    return add_down(op, add_rows, rows, T, D, s);
+  });
 }
 
 }  // namespace gemma3n

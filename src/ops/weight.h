@@ -11,9 +11,15 @@ namespace gemma3n {
 // How the values of a Weight are laid out.
 enum class Storage {
   kRows,        // row-major, of `dtype`; `data` may be unaligned
-  kInt8Blocks,  // the blocks of kernels/table.h; `dtype` says nothing
+  kInt8Blocks,  // the blocks of kernels/table.h: for products; `dtype` says nothing
   kInt4Blocks,
+  kInt8Groups,  // rows of Int8Group or Int4Group: for what is read row by row
+  kInt4Groups,
 };
+
+inline bool is_blocks(Storage storage) {
+  return storage == Storage::kInt8Blocks || storage == Storage::kInt4Blocks;
+}
 
 // A matrix [O, I], or a table of O rows. As rows it stays where it lies in the mapped checkpoint,
 // in the checkpoint's dtype: kF32, kF16 or kBF16. Model code hands it to Ops and never asks.
@@ -22,10 +28,10 @@ struct Weight {
   DType dtype = DType::kF32;
   Shape shape;
   Storage storage = Storage::kRows;
-  std::size_t block_bytes = 0;  // from block to block; of blocks only
+  std::size_t block_bytes = 0;  // from block to block, or from row to row of groups
 
   explicit operator bool() const { return data != nullptr; }  // optional weights may be absent
-  bool has_blocks() const { return storage != Storage::kRows; }
+  bool has_blocks() const { return is_blocks(storage); }
 };
 
 // Rows [first, first + n) of a matrix. Of blocks, `first` must be a multiple of kBlockRows.
