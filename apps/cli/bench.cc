@@ -16,7 +16,7 @@ namespace gemma3n::cli {
 namespace {
 
 struct Arguments {
-  std::optional<std::string> model, synthetic, quantize;
+  std::optional<std::string> model, synthetic, quantize, kv_cache;
   std::vector<std::int64_t> prompt_tokens = {512};
   std::vector<std::int64_t> decode_tokens = {64};
   std::vector<std::int64_t> threads;
@@ -27,13 +27,13 @@ struct Arguments {
 };
 
 constexpr std::int64_t kDefaultRepeats = 3;
-constexpr double kCacheValueBytes = 4;  // keys and values are f32
 
 // What is timed, and what its speed is held against.
 struct Subject {
   std::string name;
   TextConfig config;
   double bytes_per_weight = 2;
+  CacheStorage cache = CacheStorage::kF32;
 };
 
 struct Result {
@@ -89,20 +89,36 @@ double quantized_weight_bytes(const std::optional<std::string>& quantize, double
   return stored;
 }
 
+// Of a number of the cache, with the scale that a head of int8 has.
+double cache_value_bytes(const Subject& subject) {
+  switch (subject.cache) {
+    case CacheStorage::kInt8:
+      return 1 + 4 / static_cast<double>(subject.config.head_dim);
+    case CacheStorage::kBF16:
+      return 2;
+    case CacheStorage::kF32:
+      break;
+  }
+  return 4;
+}
+
 Subject subject_of(const Arguments& arguments) {
-  const std::string kind = arguments.quantize ? ", " + *arguments.quantize : "";
+  const CacheStorage cache = kv_cache(arguments.kv_cache);
+  std::string kind = arguments.quantize ? ", " + *arguments.quantize : "";
+  if (cache != CacheStorage::kF32) kind += ", cache in " + *arguments.kv_cache;
   if (arguments.synthetic) {
     return {"synthetic " + *arguments.synthetic + kind, published_config(*arguments.synthetic),
-            quantized_weight_bytes(arguments.quantize, 2)};
+            quantized_weight_bytes(arguments.quantize, 2), cache};
   }
   const auto info = inspect_checkpoint(*arguments.model);
   return {*arguments.model + kind, info.text_config,
-          quantized_weight_bytes(arguments.quantize, mean_weight_bytes(info))};
+          quantized_weight_bytes(arguments.quantize, mean_weight_bytes(info)), cache};
 }
 
-GenerateOutput timed_run(const ForCausalLM& model, std::int64_t prompt_tokens,
+GenerateOutput timed_run(const ForCausalLM& model, CacheStorage cache, std::int64_t prompt_tokens,
                          std::int64_t decode_tokens) {
   GenerationConfig config;
+  config.cache_storage = cache;
   config.max_new_tokens = decode_tokens + 1;  // the first new token belongs to the prefill
   config.eos_token_id.clear();                // nothing ends the answer early
   return generate(model, {arbitrary_prompt(prompt_tokens, model.config())}, config);
@@ -112,14 +128,15 @@ Result measure(const ForCausalLM& model, const Subject& subject, const MachineLi
                std::int64_t prompt_tokens, std::int64_t decode_tokens, std::int64_t repeats) {
   std::vector<double> prefill, decode;
   for (std::int64_t i = 0; i < repeats; ++i) {
-    const auto output = timed_run(model, prompt_tokens, decode_tokens);
+    const auto output = timed_run(model, subject.cache, prompt_tokens, decode_tokens);
     prefill.push_back(output.prefill_seconds);
     decode.push_back(output.decode_seconds / static_cast<double>(decode_tokens));
   }
   const double prefill_seconds = median(prefill), step_seconds = median(decode);
   const auto middle = prompt_tokens + decode_tokens / 2;
-  const double step_bytes = decode_weights(subject.config) * subject.bytes_per_weight +
-                            decode_cache_values(subject.config, middle) * kCacheValueBytes;
+  const double step_bytes =
+      decode_weights(subject.config) * subject.bytes_per_weight +
+      decode_cache_values(subject.config, middle) * cache_value_bytes(subject);
   const double prefill_flops = 2 * prefill_multiply_adds(subject.config, prompt_tokens);
   return {.threads = model.threads(),
           .prompt_tokens = prompt_tokens,
@@ -172,7 +189,7 @@ std::vector<Result> measure_all(const Arguments& arguments, const Subject& subje
     const auto model = arguments.synthetic ? make_synthetic_model(subject.config, threads, kind)
                                            : load_model(*arguments.model, threads, kind).text();
     // A first short run brings the weights into memory; it is not timed.
-    timed_run(model, std::ranges::min(arguments.prompt_tokens), 1);
+    timed_run(model, subject.cache, std::ranges::min(arguments.prompt_tokens), 1);
     const auto limits = measure_limits(threads);
     for (const auto prompt_tokens : arguments.prompt_tokens) {
       for (const auto decode_tokens : arguments.decode_tokens) {
@@ -216,7 +233,8 @@ std::string json_report(const Subject& subject, const SystemInfo& system, std::i
       .member("instruction_set", system.active_instruction_set)
       .member("repeats", repeats)
       .member("decode_weights", decode_weights(subject.config))
-      .member("bytes_per_weight", subject.bytes_per_weight);
+      .member("bytes_per_weight", subject.bytes_per_weight)
+      .member("bytes_per_cache_value", cache_value_bytes(subject));
   json.key("results").begin_array();
   for (const auto& result : results) {
     json.begin_object()
@@ -288,7 +306,7 @@ the peak is shown for the published shapes.
 --synthetic needs about 11 GB of memory for e2b and 16 GB for e4b, and a minute to fill it.
 
 --json prints one object: model, version, cpu, instruction_set, repeats, decode_weights,
-bytes_per_weight, and results (threads, prompt_tokens, decode_tokens, tokens per second, the
+bytes_per_weight, bytes_per_cache_value, and results (threads, prompt_tokens, decode_tokens, tokens per second, the
 machine's limits, and the shares of them as numbers from 0 to 1; for media: threads, medium,
 extract_seconds, encode_seconds, and the same limits).
 
@@ -311,6 +329,7 @@ Runner declare_bench(Options& options) {
               "how many tokens to decode after it (64)");
   options.add("--threads", "N,...", arguments->threads, "how many threads compute (one per core)");
   declare_quantize(options, arguments->quantize);
+  declare_kv_cache(options, arguments->kv_cache);
   options.add("--repeat", "N", arguments->repeat, "how often each is timed (3)");
   options.flag("--image", arguments->image, "time a picture instead of text");
   options.add("--image-size", "N,...", arguments->image_size, "likewise, of N x N pixels (768)");

@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 struct Arguments {
   std::string model;
   std::optional<std::string> dataset, results, metric, system, transcribe_prompt, perplexity,
-      quantize;
+      quantize, kv_cache;
   std::vector<std::string> categories;
   std::optional<std::int64_t> limit, max_tokens, errors, threads, context, stride;
   bool json = false, overwrite = false;
@@ -95,6 +95,7 @@ GenerationConfig greedy_config(const Arguments& arguments, const Tokenizer& toke
   GenerationOptions given;
   given.greedy = true;
   given.max_new_tokens = arguments.max_tokens;
+  given.kv_cache = arguments.kv_cache;
   auto config = generation_config(given, std::move(defaults), tokenizer);
   const auto end_of_turn = tokenizer.token_to_id("<end_of_turn>");
   if (end_of_turn && std::ranges::count(config.eos_token_id, *end_of_turn) == 0) {
@@ -384,6 +385,7 @@ int run(const Arguments& arguments, Output& out) {
                          .stride = arguments.stride,
                          .threads = arguments.threads,
                          .quantize = arguments.quantize,
+                         .kv_cache = arguments.kv_cache,
                          .json = arguments.json},
                         out);
 }
@@ -473,6 +475,7 @@ Runner declare_eval(Options& options) {
   options.flag("--json", arguments->json, "print one JSON object instead of a table");
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
+  declare_kv_cache(options, arguments->kv_cache);
   options.heading("Pictures and sounds");
   declare_long_audio(options, arguments->media);
   declare_url_options(options, arguments->media);

@@ -76,7 +76,7 @@ double seconds_since(Clock::time_point start) {
 }
 
 PerplexitySum score(const ForCausalLM& model, TokenId bos, const Text& text,
-                    const std::vector<PerplexityWindow>& windows) {
+                    const std::vector<PerplexityWindow>& windows, CacheStorage storage) {
   InterruptScope interrupt(InterruptScope::Second::kEndsTheProgram);
   Progress progress("reading");
   const auto start = Clock::now();
@@ -91,11 +91,12 @@ PerplexitySum score(const ForCausalLM& model, TokenId bos, const Text& text,
     progress.update(done, details);
     return !interrupt.requested();
   };
-  return measure_perplexity(model, bos, text.tokens, windows, on_progress);
+  return measure_perplexity(model, bos, text.tokens, windows, on_progress, storage);
 }
 
 Measurement measure(const PerplexityArguments& arguments) {
   const auto start = Clock::now();
+  const CacheStorage storage = kv_cache(arguments.kv_cache);
   const auto tokenizer = Tokenizer::from_pretrained(arguments.model);
   const TokenId bos = bos_of(tokenizer);
   Measurement result;
@@ -111,7 +112,7 @@ Measurement measure(const PerplexityArguments& arguments) {
   const auto windows =
       perplexity_windows(result.text.tokens.size(), result.sizes.context, result.sizes.stride);
   result.windows = windows.size();
-  result.sum = score(model, bos, result.text, windows);
+  result.sum = score(model, bos, result.text, windows, storage);
   result.score_seconds = seconds_since(scoring_start);
   return result;
 }

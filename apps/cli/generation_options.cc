@@ -3,6 +3,8 @@
 #include <limits>
 #include <random>
 
+#include "loading.h"
+
 namespace gemma3n::cli {
 namespace {
 
@@ -100,6 +102,7 @@ void declare_generation_options(Options& options, GenerationOptions& slots) {
   options.heading("Engine");
   options.add("--cache-implementation", "KIND", slots.cache_implementation,
               "dynamic: memory grows with the text; static: all at once");
+  declare_kv_cache(options, slots.kv_cache);
   options.add("--prefill-chunk-size", "N", slots.prefill_chunk_size,
               "read the prompt in pieces of N tokens; 0 = at once (512)");
 }
@@ -119,6 +122,7 @@ GenerationConfig generation_config(const GenerationOptions& given, GenerationCon
   set_if_given(given.repetition_penalty, config.repetition_penalty);
   set_if_given(given.no_repeat_ngram_size, config.no_repeat_ngram_size);
   set_if_given(given.cache_implementation, config.cache_implementation);
+  if (given.kv_cache) config.cache_storage = kv_cache(given.kv_cache);
   if (given.pad_token_id) config.pad_token_id = token_id(*given.pad_token_id, "--pad-token-id");
   if (!given.eos_token_id.empty()) {
     config.eos_token_id.clear();

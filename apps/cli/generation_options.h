@@ -21,7 +21,7 @@ struct GenerationOptions {
   std::vector<std::string> bad_words, stop_strings;
   std::vector<std::int64_t> eos_token_id;
   std::optional<std::int64_t> pad_token_id;
-  std::optional<std::string> cache_implementation;
+  std::optional<std::string> cache_implementation, kv_cache;
   std::optional<std::int64_t> prefill_chunk_size;
 };
 

@@ -30,6 +30,14 @@ void declare_quantize(Options& options, std::optional<std::string>& slot) {
               "q8 or q4: hold the text model's weights in 8 or 4 bits (none)");
 }
 
+void declare_kv_cache(Options& options, std::optional<std::string>& slot) {
+  options.add("--kv-cache", "KIND", slot, "bf16 or int8: hold keys and values in fewer bits (f32)");
+}
+
+CacheStorage kv_cache(const std::optional<std::string>& given) {
+  return given ? cache_storage_from_name(*given) : CacheStorage::kF32;
+}
+
 Quantization quantization(const std::optional<std::string>& given) {
   return given ? quantization_from_name(*given) : Quantization::kNone;
 }

@@ -14,6 +14,11 @@ namespace gemma3n::cli {
 void declare_threads(Options& options, std::optional<std::int64_t>& slot);
 void declare_quantize(Options& options, std::optional<std::string>& slot);
 
+void declare_kv_cache(Options& options, std::optional<std::string>& slot);
+
+// What --kv-cache says.   Throws: kInvalidArgument for another word than those of the help.
+CacheStorage kv_cache(const std::optional<std::string>& given);
+
 // What --quantize says.   Throws: kInvalidArgument for another word than those of the help.
 Quantization quantization(const std::optional<std::string>& given);
 

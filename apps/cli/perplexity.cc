@@ -50,7 +50,8 @@ double PerplexitySum::bits_per_byte(std::size_t text_bytes) const {
 PerplexitySum measure_perplexity(const ForCausalLM& model, TokenId bos,
                                  std::span<const TokenId> tokens,
                                  std::span<const PerplexityWindow> windows,
-                                 const std::function<bool(const PerplexitySum&)>& on_progress) {
+                                 const std::function<bool(const PerplexitySum&)>& on_progress,
+                                 CacheStorage storage) {
   PerplexitySum sum;
   for (const auto& window : windows) {
     // Row i of the inputs, <bos> being the first, predicts token window.begin + i.
@@ -58,7 +59,7 @@ PerplexitySum measure_perplexity(const ForCausalLM& model, TokenId bos,
     ids.insert(ids.end(), tokens.begin() + static_cast<std::ptrdiff_t>(window.begin),
                tokens.begin() + static_cast<std::ptrdiff_t>(window.end) - 1);
     const std::span<const std::int64_t> inputs(ids);
-    const auto cache = model.new_cache(1);
+    const auto cache = model.new_cache(1, {.storage = storage});
 
     const std::size_t context = window.first_scored - window.begin;  // rows that score nothing
     if (context > 0) read(model, cache, inputs.first(context), 1);

@@ -44,6 +44,7 @@ struct PerplexitySum {
 PerplexitySum measure_perplexity(const ForCausalLM& model, TokenId bos,
                                  std::span<const TokenId> tokens,
                                  std::span<const PerplexityWindow> windows,
-                                 const std::function<bool(const PerplexitySum&)>& on_progress);
+                                 const std::function<bool(const PerplexitySum&)>& on_progress,
+                                 CacheStorage storage = CacheStorage::kF32);
 
 }  // namespace gemma3n::cli

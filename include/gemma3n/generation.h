@@ -37,9 +37,11 @@ struct GenerationConfig {
   std::int64_t num_return_sequences = 1;  // per prompt; > 1 needs do_sample
   std::uint64_t seed = 0;                 // same seed, prompt and options: same output anywhere
   std::string cache_implementation = "dynamic";  // "dynamic", "static" ("hybrid" means dynamic)
-  std::int64_t prefill_chunk_size = 0;           // tokens per sequence and pass; 0 = whole prompt
-  bool output_scores = false;                    // processed scores of each step
-  bool output_logits = false;                    // raw logits of each step
+  // Not in transformers, but see its cache_implementation "quantized".
+  CacheStorage cache_storage = CacheStorage::kF32;
+  std::int64_t prefill_chunk_size = 0;  // tokens per sequence and pass; 0 = whole prompt
+  bool output_scores = false;           // processed scores of each step
+  bool output_logits = false;           // raw logits of each step
 
   // generation_config.json if there is one, else the defaults with the token ids of config.json.
   // Throws: kNotFound if both files are missing; as from_json, naming the file.

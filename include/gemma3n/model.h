@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gemma3n/cache_storage.h"
 #include "gemma3n/config.h"
 #include "gemma3n/error.h"
 #include "gemma3n/media_inputs.h"
@@ -36,6 +37,7 @@ struct CacheOptions {
   enum class Implementation { kDynamic, kStatic };
   Implementation implementation = Implementation::kDynamic;
   std::int64_t max_cache_len = 0;  // kStatic: positions per sequence, allocated at once
+  CacheStorage storage = CacheStorage::kF32;
 };
 
 // Keys and values of a batch of sequences. Handed from call to call ("past_key_values").
@@ -50,6 +52,7 @@ class Cache {
   std::int64_t get_seq_length() const;   // positions seen, padding included
   std::shared_ptr<Cache> clone() const;  // an independent copy
   std::size_t size_bytes() const;
+  CacheStorage storage() const;
 
   struct Impl;
   explicit Cache(std::unique_ptr<Impl> impl);

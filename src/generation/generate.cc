@@ -12,6 +12,7 @@ std::shared_ptr<Cache> make_cache(const ForCausalLM& model,
                                   const std::vector<std::vector<TokenId>>& prompts,
                                   const GenerationConfig& config) {
   CacheOptions options;
+  options.storage = config.cache_storage;
   if (config.cache_implementation == "static") {
     options.implementation = CacheOptions::Implementation::kStatic;
     for (const auto& prompt : prompts) {

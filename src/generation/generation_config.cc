@@ -57,6 +57,18 @@ void read(std::string_view key, const Json& json, std::string& out) {
   out = *value;
 }
 
+void read(std::string_view key, const Json& json, CacheStorage& out) {
+  std::string name;
+  read(key, json, name);
+  for (const auto storage : {CacheStorage::kF32, CacheStorage::kBF16, CacheStorage::kInt8}) {
+    if (name == cache_storage_name(storage)) {
+      out = storage;
+      return;
+    }
+  }
+  wrong_value(key, "f32, bf16 or int8", json);
+}
+
 template <typename T>
 void read(std::string_view key, const Json& json, std::optional<T>& out) {
   read(key, json, out.emplace());
@@ -103,6 +115,7 @@ void for_each_field(Config& c, Visit visit) {
   visit("bos_token_id", c.bos_token_id);
   visit("num_return_sequences", c.num_return_sequences);
   visit("cache_implementation", c.cache_implementation);
+  visit("cache_storage", c.cache_storage);
   visit("prefill_chunk_size", c.prefill_chunk_size);
   visit("output_scores", c.output_scores);
   visit("output_logits", c.output_logits);
@@ -189,6 +202,7 @@ void read_field(std::string_view key, const Json& json, T& out) {
 
 Json to_json_value(const auto& value) { return Json{value}; }
 Json to_json_value(TokenId value) { return Json{static_cast<std::int64_t>(value)}; }
+Json to_json_value(CacheStorage value) { return Json{std::string(cache_storage_name(value))}; }
 
 template <typename T>
 Json to_json_value(const std::optional<T>& value) {

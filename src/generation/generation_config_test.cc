@@ -65,11 +65,13 @@ TEST(GenerationConfig, SurvivesAJourneyThroughJson) {
   config.pad_token_id = 0;
   config.num_return_sequences = 3;
   config.cache_implementation = "static";
+  config.cache_storage = CacheStorage::kInt8;
   config.output_scores = true;
   const std::string json = config.to_json();
   const auto copy = GenerationConfig::from_json(json);
   EXPECT_EQ(copy.to_json(), json);
   EXPECT_EQ(copy.temperature, 0.7);
+  EXPECT_EQ(copy.cache_storage, CacheStorage::kInt8);
   EXPECT_EQ(copy.bad_words_ids, config.bad_words_ids);
   EXPECT_EQ(copy.stop_strings, config.stop_strings);
   EXPECT_EQ(copy.max_length, std::nullopt);
@@ -102,7 +104,7 @@ TEST(GenerationConfig, NamesTheKeyOfAWrongType) {
        {"\"top_k\": \"many\"", "\"top_k\": 1.5", "\"do_sample\": 1", "\"temperature\": \"hot\"",
         "\"eos_token_id\": -1", "\"eos_token_id\": 2147483648", "\"eos_token_id\": [1, \"x\"]",
         "\"pad_token_id\": true", "\"bad_words_ids\": [1]", "\"stop_strings\": [1]",
-        "\"max_new_tokens\": []", "\"cache_implementation\": 3"}) {
+        "\"max_new_tokens\": []", "\"cache_implementation\": 3", "\"cache_storage\": \"int4\""}) {
     const Failure failure = json_failure("{" + std::string(option) + "}");
     EXPECT_EQ(failure.code, ErrorCode::kInvalidArgument) << option;
     const std::string_view key = std::string_view(option).substr(1);

@@ -33,6 +33,10 @@ template <typename W>
 std::vector<W> random_weights(std::size_t n) {
   if constexpr (std::is_same_v<W, float>) {
     return random_floats(n);
+  } else if constexpr (std::is_same_v<W, std::int8_t>) {
+    std::vector<W> values(n);
+    for (W& v : values) v = static_cast<W>(static_cast<int>(rng() % 255u) - 127);
+    return values;
   } else {
     std::vector<W> values(n);
     // Any pattern with a moderate exponent: bf16 around 1, f16 with subnormals.
@@ -77,6 +81,7 @@ TEST_P(Kernels, MatmulAtEverySize) {
         check_matmul(fast.matmul_f32, plain.matmul_f32, T, O, K);
         check_matmul(fast.matmul_bf16, plain.matmul_bf16, T, O, K);
         check_matmul(fast.matmul_f16, plain.matmul_f16, T, O, K);
+        check_matmul(fast.matmul_bytes, plain.matmul_bytes, T, O, K);
       }
     }
   }
@@ -299,7 +304,8 @@ TEST_P(Kernels, WidenGroups) {
         std::memcpy(&groups[g].values[k], &byte, 1);
       }
     }
-    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{2}, groups.size()}) {
+    for (const std::size_t count :
+         {std::size_t{0}, std::size_t{1}, std::size_t{2}, groups.size()}) {
       std::vector<float> a(count * kGroup), b(count * kGroup);
       fast_widen(groups.data(), a.data(), count);
       plain_widen(groups.data(), b.data(), count);
@@ -381,30 +387,116 @@ TEST_P(Kernels, NormAndStatistics) {
   }
 }
 
-TEST_P(Kernels, SoftmaxBlocksAndValues) {
+TEST_P(Kernels, SoftmaxBlocks) {
+  for (const std::size_t n : {1, 7, 8, 9, 63, 64}) {
+    float m[2] = {-std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
+    float sum[2] = {};
+    for (int block = 0; block < 2; ++block) {  // the second one rescales
+      auto p = random_floats(n, 5.0f), q = p;
+      EXPECT_EQ(fast.softmax_block(p.data(), n, &m[0], &sum[0]),
+                plain.softmax_block(q.data(), n, &m[1], &sum[1]));
+      expect_same_bits(p, q, "softmax_block");
+      EXPECT_EQ(sum[0], sum[1]);
+    }
+  }
+}
+
+template <typename V>
+void check_values(void (*fast)(const AttendValues<V>&), void (*plain)(const AttendValues<V>&),
+                  std::size_t G, std::size_t E, std::size_t n) {
+  const std::size_t p_stride = n + 3, v_stride = E + 1;
+  const auto p = random_floats(G * p_stride), scale = random_floats(G);
+  const auto v = random_weights<V>(n * v_stride);
+  auto a = random_floats(G * E), b = a;
+  fast({p.data(), p_stride, scale.data(), G, v.data(), v_stride, n, a.data(), E});
+  plain({p.data(), p_stride, scale.data(), G, v.data(), v_stride, n, b.data(), E});
+  expect_same_bits(a, b,
+                   "attend_values G=" + std::to_string(G) + " E=" + std::to_string(E) +
+                       " n=" + std::to_string(n));
+}
+
+TEST_P(Kernels, ValuesAtEverySize) {
   for (const std::size_t G : {1, 2, 4, 5, 8}) {
-    for (const std::size_t E : {2, 8, 16, 20, 24}) {
-      for (const std::size_t n : {1, 7, 8, 9, 64}) {
-        const auto scores = random_floats(n, 5.0f), v = random_floats(n * (E + 1));
-        auto p = scores, q = scores;
-        float m[2] = {-std::numeric_limits<float>::infinity(),
-                      -std::numeric_limits<float>::infinity()};
-        float sum[2] = {};
-        for (int block = 0; block < 2; ++block) {  // the second one rescales
-          p = q = random_floats(n, 5.0f);
-          EXPECT_EQ(fast.softmax_block(p.data(), n, &m[0], &sum[0]),
-                    plain.softmax_block(q.data(), n, &m[1], &sum[1]));
-          expect_same_bits(p, q, "softmax_block");
-          EXPECT_EQ(sum[0], sum[1]);
-        }
-        const auto weights = random_floats(G * n), scale = random_floats(G);
-        auto a = random_floats(G * E), b = a;
-        fast.attend_values(weights.data(), n, scale.data(), G, v.data(), E + 1, n, a.data(), E);
-        plain.attend_values(weights.data(), n, scale.data(), G, v.data(), E + 1, n, b.data(), E);
-        expect_same_bits(a, b, "attend_values");
+    for (const std::size_t E : {1, 2, 8, 16, 20, 24, 31, 32, 256}) {
+      for (const std::size_t n : {1, 7, 8, 9, 63, 64}) {
+        check_values(fast.attend_values_f32, plain.attend_values_f32, G, E, n);
+        check_values(fast.attend_values_bf16, plain.attend_values_bf16, G, E, n);
+        check_values(fast.attend_values_bytes, plain.attend_values_bytes, G, E, n);
       }
     }
   }
+}
+
+TEST_P(Kernels, KeysOfEveryStorageAtEverySize) {
+  for (const std::size_t T : {1, 2, 4, 8, 20}) {
+    for (const std::size_t n : {1, 63, 64}) {
+      for (const std::size_t E : {1, 8, 31, 32, 256}) {
+        check_matmul(fast.matmul_f32, plain.matmul_f32, T, n, E);
+        check_matmul(fast.matmul_bf16, plain.matmul_bf16, T, n, E);
+        check_matmul(fast.matmul_bytes, plain.matmul_bytes, T, n, E);
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, NarrowsToBytes) {
+  for (const std::size_t n : {0, 1, 7, 8, 9, 31, 32, 256}) {
+    for (const float scale : {1.0f, 1e-3f, 1e20f, 1e-36f, 1e-38f, 1e-42f, 0.0f}) {
+      const auto x = random_floats(n, scale);
+      std::vector<std::int8_t> a(n + 1, 77), b(n + 1, 77);
+      const float step = fast.narrow_bytes(x.data(), a.data(), n);
+      expect_same_bits({{step}}, {{plain.narrow_bytes(x.data(), b.data(), n)}}, "scale");
+      EXPECT_EQ(a, b);
+      EXPECT_EQ(a[n], 77);
+      std::vector<float> y(n);
+      fast.widen_bytes(a.data(), y.data(), n);
+      for (std::size_t i = 0; i < n; ++i) {
+        const float least = 127 * std::numeric_limits<float>::min();  // what is smaller is zero
+        EXPECT_NEAR(y[i] * step, x[i], step > 0 ? 0.5001f * step : least);
+      }
+    }
+    const float infinity = std::numeric_limits<float>::infinity();
+    for (const float odd : {infinity, -infinity, std::nanf("")}) {
+      for (std::size_t place = 0; place < n; place += 5) {
+        auto x = random_floats(n);
+        x[place] = odd;
+        std::vector<std::int8_t> a(n, 77), b(n, 77);
+        EXPECT_TRUE(std::isnan(fast.narrow_bytes(x.data(), a.data(), n)));
+        EXPECT_TRUE(std::isnan(plain.narrow_bytes(x.data(), b.data(), n)));
+        EXPECT_EQ(a, b);
+      }
+    }
+  }
+  const float ties[] = {127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f};  // to even
+  std::int8_t y[6];
+  EXPECT_EQ(fast.narrow_bytes(ties, y, 6), 1.0f);
+  EXPECT_EQ(std::vector<int>(y, y + 6), (std::vector<int>{127, 0, 2, 2, 0, -2}));
+}
+
+std::vector<std::uint16_t> narrowed(const KernelTable& table, const std::vector<float>& x) {
+  std::vector<Bf16> y(x.size() + 1, Bf16{77});
+  table.narrow_bf16(x.data(), y.data(), x.size());
+  std::vector<std::uint16_t> bits;
+  for (const Bf16 v : y) bits.push_back(v.bits);
+  return bits;
+}
+
+TEST_P(Kernels, NarrowsToBf16) {
+  for (const std::size_t n : {0, 1, 7, 8, 9, 31, 32, 256}) {
+    std::vector<float> x(n);
+    for (float& v : x) v = std::bit_cast<float>(static_cast<std::uint32_t>(rng()));
+    EXPECT_EQ(narrowed(fast, x), narrowed(plain, x));
+  }
+  const auto bits = [&](std::uint32_t x) {
+    return narrowed(fast, {std::bit_cast<float>(x)}).front();
+  };
+  EXPECT_EQ(bits(0x3F808000u), 0x3F80);  // a tie, to even
+  EXPECT_EQ(bits(0x3F818000u), 0x3F82);
+  EXPECT_EQ(bits(0x3F808001u), 0x3F81);
+  EXPECT_EQ(bits(0xFF800000u), 0xFF80);  // infinity
+  EXPECT_EQ(bits(0x7F800001u), 0x7FC0);  // a NaN is not made infinity
+  EXPECT_EQ(bits(0xFFFFFFFFu), 0xFFFF);
+  EXPECT_EQ(bits(0x7F7FFFFFu), 0x7F80);  // rounds up
 }
 
 TEST_P(Kernels, RotateAndAltUp) {

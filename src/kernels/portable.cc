@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kLanes = 8;
 
 float widen(float x) { return x; }
+float widen(std::int8_t x) { return static_cast<float>(x); }
 float widen(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
 
 float widen(F16 x) {
@@ -88,24 +89,36 @@ std::int32_t bias_of(const std::int8_t* x) {
   return static_cast<std::int32_t>(low | static_cast<std::uint32_t>(-8 * sums[1]) << 16);
 }
 
+// Rounds n values to -127..127 times the scale that it returns. A maximum whose share rounds to
+// zero is as good as none.
+float narrow_bytes(const float* x, std::int8_t* y, std::size_t n) {
+  float most = 0.0f;
+  bool is_finite = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    most = std::max(most, std::fabs(x[i]));
+    is_finite = is_finite && std::isfinite(x[i]);
+  }
+  const float scale = most / 127.0f;
+  const bool is_zero = !is_finite || !(scale >= std::numeric_limits<float>::min());
+  const float inverse = is_zero ? 0.0f : 1.0f / scale;
+  for (std::size_t i = 0; i < n; ++i) {
+    y[i] = is_zero ? std::int8_t{0} : static_cast<std::int8_t>(std::nearbyint(x[i] * inverse));
+  }
+  return !is_finite ? std::numeric_limits<float>::quiet_NaN() : is_zero ? 0.0f : scale;
+}
+
+void narrow_bf16(const float* x, Bf16* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(x[i]);
+    const std::uint32_t rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
+    y[i].bits = static_cast<std::uint16_t>((std::isnan(x[i]) ? bits | 0x400000u : rounded) >> 16);
+  }
+}
+
 void quantize_row(const float* x, std::size_t K, const QuantizedRow& row) {
   for (std::size_t g = 0; g < K / kGroup; ++g, x += kGroup) {
     std::int8_t* values = row.values + g * kGroup;
-    float most = 0.0f;
-    bool is_finite = true;
-    for (std::size_t k = 0; k < kGroup; ++k) {
-      most = std::max(most, std::fabs(x[k]));
-      is_finite = is_finite && std::isfinite(x[k]);
-    }
-    const float scale = most / 127.0f;
-    // A maximum whose share rounds to zero is as good as none.
-    const bool is_zero = !is_finite || !(scale >= std::numeric_limits<float>::min());
-    const float inverse = is_zero ? 0.0f : 1.0f / scale;
-    for (std::size_t k = 0; k < kGroup; ++k) {
-      values[k] =
-          is_zero ? std::int8_t{0} : static_cast<std::int8_t>(std::nearbyint(x[k] * inverse));
-    }
-    row.scales[g] = !is_finite ? std::numeric_limits<float>::quiet_NaN() : is_zero ? 0.0f : scale;
+    row.scales[g] = narrow_bytes(x, values, kGroup);
     row.biases[g] = bias_of(values);
   }
 }
@@ -227,15 +240,15 @@ float softmax_block(float* s, std::size_t n, float* m, float* sum) {
   return rescale;
 }
 
-void attend_values(const float* p, std::size_t p_stride, const float* scale, std::size_t G,
-                   const float* v, std::size_t v_stride, std::size_t n, float* o, std::size_t E) {
-  for (std::size_t g = 0; g < G; ++g) {
-    for (std::size_t e = 0; e < E; ++e) {
-      float sum = o[g * E + e] * scale[g];
-      for (std::size_t j = 0; j < n; ++j) {
-        sum = std::fma(p[g * p_stride + j], v[j * v_stride + e], sum);
+template <typename V>
+void attend_values(const AttendValues<V>& a) {
+  for (std::size_t g = 0; g < a.G; ++g) {
+    for (std::size_t e = 0; e < a.E; ++e) {
+      float sum = a.o[g * a.E + e] * a.scale[g];
+      for (std::size_t j = 0; j < a.n; ++j) {
+        sum = std::fma(a.p[g * a.p_stride + j], read(a.v + j * a.v_stride + e), sum);
       }
-      o[g * E + e] = sum;
+      a.o[g * a.E + e] = sum;
     }
   }
 }
@@ -309,6 +322,7 @@ const KernelTable& portable_kernels() {
       .matmul_f32 = matmul<float>,
       .matmul_bf16 = matmul<Bf16>,
       .matmul_f16 = matmul<F16>,
+      .matmul_bytes = matmul<std::int8_t>,
       .dot_rows_f32 = dot_rows<float>,
       .dot_rows_bf16 = dot_rows<Bf16>,
       .dot_rows_f16 = dot_rows<F16>,
@@ -320,15 +334,20 @@ const KernelTable& portable_kernels() {
       .matmul_int4 = block_matmul<kInt4GroupBytes, read_int4>,
       .widen_bf16 = widen_all<Bf16>,
       .widen_f16 = widen_all<F16>,
+      .widen_bytes = widen_all<std::int8_t>,
       .widen_int8 = widen_int8,
       .widen_int4 = widen_int4,
+      .narrow_bf16 = narrow_bf16,
+      .narrow_bytes = narrow_bytes,
       .sum_squares = sum_squares,
       .rms_norm = rms_norm,
       .tanh = map<tanh1>,
       .gelu_tanh = map<gelu_tanh1>,
       .silu = map<silu1>,
       .softmax_block = softmax_block,
-      .attend_values = attend_values,
+      .attend_values_f32 = attend_values<float>,
+      .attend_values_bf16 = attend_values<Bf16>,
+      .attend_values_bytes = attend_values<std::int8_t>,
       .rotate = rotate,
       .mean_std = mean_std,
       .altup_predict = altup_predict,

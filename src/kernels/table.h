@@ -28,7 +28,7 @@ struct F16 {
 };
 
 // y[t, o] = sum_k x[t, k] * w[o, k], a lane sum.   x: [T, K], w: [O, K], y: [T, O]
-// Strides count elements from row to row.
+// Strides count elements from row to row. W is float, Bf16, F16 or int8_t: the number itself.
 template <typename W>
 struct Matmul {
   const float* x;
@@ -122,6 +122,21 @@ struct BlockMatmul {
   std::size_t y_stride;
 };
 
+// o[g, e] = o[g, e] * scale[g] + sum_j p[g, j] * v[j, e], in order of j.
+//   p: [G, n], v: [n, E], o: [G, E].
+template <typename V>
+struct AttendValues {
+  const float* p;
+  std::size_t p_stride;
+  const float* scale;  // [G]
+  std::size_t G;
+  const V* v;
+  std::size_t v_stride;
+  std::size_t n;
+  float* o;
+  std::size_t E;
+};
+
 inline constexpr std::size_t kFmaChains = 12;  // of fma_chains: enough to hide its latency
 
 struct KernelTable {
@@ -130,6 +145,7 @@ struct KernelTable {
   void (*matmul_f32)(const Matmul<float>&);
   void (*matmul_bf16)(const Matmul<Bf16>&);
   void (*matmul_f16)(const Matmul<F16>&);
+  void (*matmul_bytes)(const Matmul<std::int8_t>&);
 
   void (*dot_rows_f32)(const DotRows<float>&);
   void (*dot_rows_bf16)(const DotRows<Bf16>&);
@@ -146,9 +162,16 @@ struct KernelTable {
   // y[i] = x[i], widened.
   void (*widen_bf16)(const Bf16* x, float* y, std::size_t n);
   void (*widen_f16)(const F16* x, float* y, std::size_t n);
+  void (*widen_bytes)(const std::int8_t* x, float* y, std::size_t n);
   // The same of whole groups.   y: [groups * kGroup]
   void (*widen_int8)(const Int8Group* x, float* y, std::size_t groups);
   void (*widen_int4)(const Int4Group* x, float* y, std::size_t groups);
+
+  // y[i] = x[i], rounded to nearest even; a NaN stays one.
+  void (*narrow_bf16)(const float* x, Bf16* y, std::size_t n);
+  // y[i] = x[i] / scale, rounded to nearest even, scale = max |x| / 127. Returns the scale: 0, as
+  // all y then are, if it is no normal number; NaN if a value is not finite.
+  float (*narrow_bytes)(const float* x, std::int8_t* y, std::size_t n);
 
   // Returns the lane sum of x[i]^2.
   float (*sum_squares)(const float* x, std::size_t n);
@@ -167,11 +190,9 @@ struct KernelTable {
   // Returns exp(*m - m') for the old *m: what earlier results are to be scaled by. n >= 1.
   float (*softmax_block)(float* s, std::size_t n, float* m, float* sum);
 
-  // o[g, e] = o[g, e] * scale[g] + sum_j p[g, j] * v[j, e], in order of j.
-  //   p: [G, n] with stride p_stride; v: [n, E] with stride v_stride; o: [G, E].
-  void (*attend_values)(const float* p, std::size_t p_stride, const float* scale, std::size_t G,
-                        const float* v, std::size_t v_stride, std::size_t n, float* o,
-                        std::size_t E);
+  void (*attend_values_f32)(const AttendValues<float>&);
+  void (*attend_values_bf16)(const AttendValues<Bf16>&);
+  void (*attend_values_bytes)(const AttendValues<std::int8_t>&);
 
   // x' = x cos + rotate_half(x) sin, in place.   x: [n], cos and sin: [n / 2], n even:
   //   x'[i] = x[i] cos[i] - x[i + n/2] sin[i],  x'[i + n/2] = x[i + n/2] cos[i] + x[i] sin[i].

@@ -201,6 +201,24 @@ std::vector<Index> checked_ids(const Tensor& ids, std::int64_t limit) {
 // ---- caches
 // ---------------------------------------------------------------------------------------
 
+struct StorageName {
+  CacheStorage storage;
+  std::string_view name;
+};
+static constexpr StorageName kStorageNames[] = {
+    {CacheStorage::kF32, "f32"}, {CacheStorage::kBF16, "bf16"}, {CacheStorage::kInt8, "int8"}};
+
+CacheStorage cache_storage_from_name(std::string_view name) {
+  for (const auto& known : kStorageNames) {
+    if (name == known.name) return known.storage;
+  }
+  fail(ErrorCode::kInvalidArgument, "cache storage: expected f32, bf16 or int8, got '", name, "'");
+}
+
+std::string_view cache_storage_name(CacheStorage storage) {
+  return kStorageNames[static_cast<std::size_t>(storage)].name;
+}
+
 Cache::Cache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Cache::~Cache() = default;
 
@@ -214,6 +232,7 @@ std::int64_t Cache::get_seq_length() const {
   return longest;
 }
 
+CacheStorage Cache::storage() const { return impl_->kv->layout().storage; }
 std::shared_ptr<Cache> Cache::clone() const { return repeat_sequences(*this, 1); }
 std::size_t Cache::size_bytes() const { return impl_->kv->size_bytes(); }
 
@@ -239,7 +258,7 @@ static std::shared_ptr<Cache> make_cache(const ModelImpl& model, std::int64_t ba
   }
   auto impl = std::make_unique<Cache::Impl>();
   impl->kv = std::make_unique<KvCache>(model.config, static_cast<std::size_t>(batch_size),
-                                       is_static ? options.max_cache_len : 0);
+                                       is_static ? options.max_cache_len : 0, options.storage);
   return std::make_shared<Cache>(std::move(impl));
 }
 

@@ -80,48 +80,133 @@ std::vector<double> reference_attention(const float* q, const std::vector<const 
   return out;
 }
 
-TEST_P(OpsTest, AttendMatchesAPlainSoftmaxOverARing) {
-  const Index T = 20, H = 6, K = 2, E = 12, capacity = 128;
-  const auto q = random_floats(T * H * E, 3);
-  const auto keys = random_floats(K * capacity * E, 4), values = random_floats(K * capacity * E, 5);
-  std::vector<KeyRange> ranges;
-  for (Index t = 0; t < T; ++t) {  // windows of all lengths, some across the ring's end
-    const Index end = 100 + 5 * t, begin = std::max<Index>(end - 1 - 6 * t, end - capacity);
-    ranges.push_back({keys.data(), values.data(), capacity, begin, end});
-  }
-  const View<const float> query(q.data(), {T, H, E});
-  const auto out = attend(op3, query, ranges, K);
-  EXPECT_EQ(copied(out), copied(attend(plain, query, ranges, K)));
-  for (Index t = 0; t < T; ++t) {
-    for (Index h = 0; h < H; ++h) {
-      std::vector<const float*> k, v;
-      for (Index j = ranges[static_cast<std::size_t>(t)].begin;
-           j < ranges[static_cast<std::size_t>(t)].end; ++j) {
-        const Index offset = (h / (H / K) * capacity + j % capacity) * E;
-        k.push_back(keys.data() + offset);
-        v.push_back(values.data() + offset);
+constexpr CacheStorage kStorages[] = {CacheStorage::kF32, CacheStorage::kBF16, CacheStorage::kInt8};
+
+// Pages full of random keys and values, and what a reader gets from them.
+struct RandomPages {
+  KvLayout layout;
+  std::vector<KvPage> pages;
+
+  RandomPages(const KvLayout& shape, Index count) : layout(shape) {
+    for (Index i = 0; i < count * kPageEntries; ++i) {
+      if (i % kPageEntries == 0) pages.push_back(layout.new_page());
+      for (Index head = 0; head < layout.K; ++head) {
+        const auto seed = static_cast<unsigned>(100 + 2 * (i * layout.K + head));
+        const auto key = random_floats(layout.E, seed), value = random_floats(layout.E, seed + 1);
+        layout.store(portable_kernels(), key.data(), value.data(), pages.back().get(), head,
+                     i % kPageEntries);
       }
-      const auto expected = reference_attention(&query(t, h, 0), k, v, E);
-      for (Index e = 0; e < E; ++e) {
-        ASSERT_NEAR(out(t, h * E + e), expected[static_cast<std::size_t>(e)], 2e-6)
-            << t << " " << h;
+    }
+  }
+  KeyRange range(Index begin, Index end) const {
+    return {pages.data(), static_cast<Index>(pages.size()), begin, end};
+  }
+  std::vector<float> read(Index entry, Index offset, Index scale_offset) const {
+    const auto page = static_cast<std::size_t>(entry / kPageEntries) % pages.size();
+    const std::byte* at = pages[page].get() + offset;
+    std::vector<float> x(static_cast<std::size_t>(layout.E));
+    switch (layout.storage) {
+      case CacheStorage::kF32:
+        std::copy_n(reinterpret_cast<const float*>(at), layout.E, x.data());
+        break;
+      case CacheStorage::kBF16:
+        portable_kernels().widen_bf16(reinterpret_cast<const Bf16*>(at), x.data(), x.size());
+        break;
+      case CacheStorage::kInt8:
+        portable_kernels().widen_bytes(reinterpret_cast<const std::int8_t*>(at), x.data(),
+                                       x.size());
+        for (float& v : x) v *= *reinterpret_cast<const float*>(pages[page].get() + scale_offset);
+        break;
+    }
+    return x;
+  }
+  std::vector<float> key(Index head, Index entry) const {
+    const Index slot = entry % kPageEntries;
+    return read(entry, layout.key(head, slot), layout.key_scale(head, slot));
+  }
+  std::vector<float> value(Index head, Index entry) const {
+    const Index slot = entry % kPageEntries;
+    return read(entry, layout.value(head, slot), layout.value_scale(head, slot));
+  }
+};
+
+TEST_P(OpsTest, AttendMatchesAPlainSoftmaxOverARing) {
+  const Index T = 20, H = 6, K = 2, E = 12, capacity = 2 * kPageEntries;
+  const auto q = random_floats(T * H * E, 3);
+  const View<const float> query(q.data(), {T, H, E});
+  for (const CacheStorage storage : kStorages) {
+    const RandomPages all({storage, K, E}, 2);
+    std::vector<KeyRange> ranges;
+    for (Index t = 0; t < T; ++t) {  // windows of all lengths, most across the ring's end
+      const Index end = capacity - 20 + 13 * t;
+      ranges.push_back(all.range(std::max<Index>(end - 1 - 57 * t, end - capacity), end));
+    }
+    const auto out = attend(op3, query, ranges, all.layout);
+    EXPECT_EQ(copied(out), copied(attend(plain, query, ranges, all.layout)));
+    for (Index t = 0; t < T; ++t) {
+      for (Index h = 0; h < H; ++h) {
+        std::vector<std::vector<float>> rows;
+        std::vector<const float*> k, v;
+        const KeyRange& range = ranges[static_cast<std::size_t>(t)];
+        for (Index j = range.begin; j < range.end; ++j) {
+          rows.push_back(all.key(h / (H / K), j));
+          k.push_back(rows.back().data());
+          rows.push_back(all.value(h / (H / K), j));
+          v.push_back(rows.back().data());
+        }
+        const auto expected = reference_attention(&query(t, h, 0), k, v, E);
+        for (Index e = 0; e < E; ++e) {
+          ASSERT_NEAR(out(t, h * E + e), expected[static_cast<std::size_t>(e)], 3e-6)
+              << t << " " << h;
+        }
       }
     }
   }
 }
 
+// Alone, a query's pages are worked on side by side; together, one after the other.
 TEST_P(OpsTest, AQuerysAttentionDoesNotDependOnTheOtherQueries) {
-  const Index T = 33, H = 4, K = 1, E = 8, capacity = 64;
-  const auto q = random_floats(T * H * E, 6);
-  const auto keys = random_floats(K * capacity * E, 7), values = random_floats(K * capacity * E, 8);
-  std::vector<KeyRange> ranges;
-  for (Index t = 0; t < T; ++t)
-    ranges.push_back({keys.data(), values.data(), capacity, t / 2, t + 1});
-  const auto all = copied(attend(op, View<const float>(q.data(), {T, H, E}), ranges, K));
-  for (Index t = 0; t < T; ++t) {
-    const auto row = copied(attend(op, View<const float>(q.data() + t * H * E, {1, H, E}),
-                                   std::span(ranges).subspan(static_cast<std::size_t>(t), 1), K));
-    ASSERT_TRUE(std::equal(row.begin(), row.end(), all.begin() + t * H * E));
+  const Index T = 33, H = 4, K = 1;
+  for (const CacheStorage storage : kStorages) {
+    for (const Index E : {1, 8, 31}) {
+      const auto q = random_floats(T * H * E, 6);
+      const RandomPages all({storage, K, E}, 3);
+      std::vector<KeyRange> ranges;
+      for (Index t = 0; t < T; ++t) {
+        const Index end = t % 3 == 2 ? t + 1 : 2 * kPageEntries - 10 + t;
+        ranges.push_back(all.range(t / 2, end));
+      }
+      const auto together =
+          copied(attend(op, View<const float>(q.data(), {T, H, E}), ranges, all.layout));
+      for (Index t = 0; t < T; ++t) {
+        for (Ops* ops : {&op, &op3}) {
+          const auto row =
+              copied(attend(*ops, View<const float>(q.data() + t * H * E, {1, H, E}),
+                            std::span(ranges).subspan(static_cast<std::size_t>(t), 1), all.layout));
+          ASSERT_TRUE(std::equal(row.begin(), row.end(), together.begin() + t * H * E));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(OpsTest, AttentionToWhatIsNotFiniteIsNotFinite) {
+  for (const CacheStorage storage : kStorages) {
+    for (const bool is_key : {false, true}) {
+      const KvLayout layout{storage, 1, 9};
+      KvPage page = layout.new_page();
+      const auto x = random_floats(9, 1);
+      for (Index i = 0; i < 3; ++i) {
+        auto odd = x;
+        if (i == 1) odd[4] = std::nanf("");
+        layout.store(op.kernels(), is_key ? odd.data() : x.data(), is_key ? x.data() : odd.data(),
+                     page.get(), 0, i);
+      }
+      const KeyRange range{&page, 1, 0, 3};
+      const auto out =
+          attend(op, View<const float>(x.data(), {1, 1, 9}), std::span(&range, 1), layout);
+      EXPECT_TRUE(std::isnan(out(0, 4)));
+    }
   }
 }
 

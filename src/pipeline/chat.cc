@@ -47,6 +47,7 @@ void Chat::set_system(const std::string& text) {
 
 std::shared_ptr<Cache> Chat::new_cache() const {
   CacheOptions options;
+  options.storage = config_.cache_storage;
   if (config_.cache_implementation == "static") {
     options.implementation = CacheOptions::Implementation::kStatic;
     options.max_cache_len = model_.text().config().max_position_embeddings;

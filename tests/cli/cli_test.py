@@ -209,6 +209,19 @@ class RefusalTest(CliTest):
         for command in [["run", self.chat, "hi"], ["bench", self.chat]]:
             self.refuse(USAGE, *command, "--quantize", "q3", saying=["q8 or q4", "'q3'"])
 
+    def test_keys_and_values_of_fewer_bits(self):
+        options = ["hello", "--greedy", "--max-tokens", "8"]
+        plain = self.succeed_json("run", self.chat, *options)
+        for kind in ["bf16", "int8"]:
+            report = self.succeed_json("run", self.chat, *options, "--kv-cache", kind)
+            self.assertEqual(len(report["sequences"][0]["token_ids"]), len(plain["sequences"][0]["token_ids"]))
+            for more in [["--threads", "1"], ["--prefill-chunk-size", "1"], ["--cache-implementation", "static"]]:
+                other = self.succeed_json("run", self.chat, *options, "--kv-cache", kind, *more)
+                self.assertEqual(other["sequences"], report["sequences"])
+        self.assertEqual(self.succeed_json("run", self.chat, *options, "--kv-cache", "f32")["text"], plain["text"])
+        for command in [["run", self.chat, "hi"], ["bench", self.chat], ["chat", self.chat]]:
+            self.refuse(USAGE, *command, "--kv-cache", "int4", saying=["f32, bf16 or int8", "'int4'"])
+
     def test_a_missing_folder_is_named(self):
         for command in ["run", "chat", "tokenize", "inspect", "bench"]:
             with self.subTest(command=command):

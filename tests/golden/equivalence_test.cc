@@ -7,13 +7,14 @@
 
 #include "fixture.h"
 #include "gemma3n/model.h"
+#include "model/loaded_model.h"
 #include "model/model_impl.h"
 
 namespace gemma3n::golden {
 namespace {
 
-// A checkpoint, and how its weights are held.
-using Subject = std::tuple<std::string, Quantization>;
+// A checkpoint, how its weights are held, and how keys and values are.
+using Subject = std::tuple<std::string, Quantization, CacheStorage>;
 
 class Equivalence : public testing::TestWithParam<Subject> {
  protected:
@@ -28,6 +29,14 @@ class Equivalence : public testing::TestWithParam<Subject> {
     return ForCausalLM::from_pretrained(fixture.checkpoint_dir(), options);
   }
 
+  CacheOptions cache_options(std::int64_t fixed_length = 0) const {
+    CacheOptions options;
+    if (fixed_length > 0) options.implementation = CacheOptions::Implementation::kStatic;
+    options.max_cache_len = fixed_length;
+    options.storage = std::get<2>(GetParam());
+    return options;
+  }
+
   std::vector<std::int32_t> random_tokens(std::size_t n) {
     std::vector<std::int32_t> tokens(n);
     for (auto& t : tokens)
@@ -37,7 +46,11 @@ class Equivalence : public testing::TestWithParam<Subject> {
 
   // Logits after the last token, the tokens fed in pieces of `chunk`.
   std::vector<float> last_logits(const ForCausalLM& m, std::span<const std::int32_t> tokens,
-                                 std::size_t chunk, CacheOptions options = {}) {
+                                 std::size_t chunk) {
+    return last_logits(m, tokens, chunk, cache_options());
+  }
+  std::vector<float> last_logits(const ForCausalLM& m, std::span<const std::int32_t> tokens,
+                                 std::size_t chunk, const CacheOptions& options) {
     const auto cache = m.new_cache(1, options);
     std::vector<float> logits(static_cast<std::size_t>(m.config().vocab_size));
     for (std::size_t first = 0; first < tokens.size(); first += chunk) {
@@ -60,7 +73,7 @@ TEST_P(Equivalence, StepsChunksThreadsAndCachesGiveTheSameBits) {
       EXPECT_EQ(last_logits(model, tokens, chunk), whole) << n << " tokens by " << chunk;
     }
     EXPECT_EQ(last_logits(threaded, tokens, n), whole) << n << " tokens, three threads";
-    const CacheOptions fixed{CacheOptions::Implementation::kStatic, static_cast<std::int64_t>(n)};
+    const auto fixed = cache_options(static_cast<std::int64_t>(n));
     EXPECT_EQ(last_logits(model, tokens, n, fixed), whole) << n << " tokens, static cache";
   }
 }
@@ -74,7 +87,7 @@ TEST_P(Equivalence, SequencesInABatchAreAsAlone) {
   const std::size_t V = static_cast<std::size_t>(model.config().vocab_size);
   std::vector<std::vector<std::int32_t>> prompts;
   for (const std::size_t n : {7, 1, 40, 19, 2}) prompts.push_back(random_tokens(n));
-  const auto cache = model.new_cache(5);
+  const auto cache = model.new_cache(5, cache_options());
   std::vector<SequenceTokens> batch;
   for (std::size_t s = 0; s < prompts.size(); ++s) batch.push_back({s, prompts[s], true});
   std::vector<float> logits(5 * V);
@@ -106,6 +119,7 @@ TEST_P(Equivalence, ForwardOfAllPositionsEqualsTheLastOnes) {
   std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
   CausalLMInputs in;
   in.input_ids = Tensor::of(ids, {1, 25});
+  in.past_key_values = model.new_cache(1, cache_options());
   const auto all = model.forward(in);
   const auto V = static_cast<std::size_t>(model.config().vocab_size);
   for (const std::size_t n : {1, 13, 25}) {
@@ -114,12 +128,13 @@ TEST_P(Equivalence, ForwardOfAllPositionsEqualsTheLastOnes) {
                            all.logits.f32().begin() + static_cast<std::ptrdiff_t>((n - 1) * V)));
   }
   in.output_hidden_states = true;  // runs every layer for every row
+  in.past_key_values = model.new_cache(1, cache_options());
   EXPECT_TRUE(std::ranges::equal(model.forward(in).logits.f32(), all.logits.f32()));
 }
 
 TEST_P(Equivalence, ACopiedCacheGoesItsOwnWay) {
   const auto tokens = random_tokens(30);
-  const auto cache = model.new_cache(1);
+  const auto cache = model.new_cache(1, cache_options());
   std::vector<float> logits(static_cast<std::size_t>(model.config().vocab_size)), other = logits;
   const SequenceTokens prompt{0, std::span(tokens).first(20), true};
   append_tokens(*model.impl(), *cache, std::span(&prompt, 1), logits);
@@ -133,7 +148,7 @@ TEST_P(Equivalence, ACopiedCacheGoesItsOwnWay) {
 
 TEST_P(Equivalence, AFailedCallLeavesTheCacheAsItWas) {
   const auto tokens = random_tokens(20);
-  const auto cache = model.new_cache(1);
+  const auto cache = model.new_cache(1, cache_options());
   std::vector<float> logits(static_cast<std::size_t>(model.config().vocab_size));
   const SequenceTokens prompt{0, std::span(tokens).first(19), true};
   append_tokens(*model.impl(), *cache, std::span(&prompt, 1), logits);
@@ -158,20 +173,64 @@ TEST_P(Equivalence, QuantizedLogitsAreNear) {
   EXPECT_GT(error, quantization == Quantization::kInt8 ? 1e-4 : 0.02) << "nothing was quantised";
 }
 
+// Tiny heads and random weights make rounding count for more than it does in a real model.
+TEST_P(Equivalence, LogitsOfARoundedCacheAreNear) {
+  const auto storage = std::get<2>(GetParam());
+  if (storage == CacheStorage::kF32) GTEST_SKIP() << "not rounded";
+  const auto tokens = random_tokens(60);
+  const auto expected = last_logits(model, tokens, 60, {});
+  const double error = relative_error(last_logits(model, tokens, 60), expected);
+  RecordProperty("relative_error", std::to_string(error));
+  EXPECT_LT(error, storage == CacheStorage::kBF16 ? 0.05 : 0.1);
+  EXPECT_GT(error, 1e-6) << "nothing was rounded";
+}
+
+TEST_P(Equivalence, CopiesAndRewindsOfALongCacheGiveTheSameBits) {
+  const std::size_t n = 1100, kept = 700;  // pages begin at multiples of 512
+  const auto tokens = random_tokens(n);
+  const auto whole = last_logits(model, tokens, n);
+  const auto append = [&](Cache& cache, std::size_t sequence, std::size_t from, std::size_t to) {
+    std::vector<float> logits(static_cast<std::size_t>(model.config().vocab_size));
+    const SequenceTokens part{sequence, std::span(tokens).subspan(from, to - from), true};
+    append_tokens(*model.impl(), cache, std::span(&part, 1), logits);
+    return logits;
+  };
+  const auto cache = model.new_cache(1, cache_options());
+  append(*cache, 0, 0, kept);
+  const auto copies = repeat_sequences(*cache, 2);
+  EXPECT_EQ(copies->storage(), cache->storage());
+  EXPECT_EQ(append(*copies, 1, kept, n), whole);
+  append(*cache, 0, kept, 900);
+  KvCache& kv = *cache->impl().kv;
+  kv.rewind(0, static_cast<Index>(kept), static_cast<Index>(kept));
+  EXPECT_EQ(append(*cache, 0, static_cast<std::size_t>(kv.entries(0)), n), whole);
+  EXPECT_EQ(append(*copies, 0, kept, n), whole);
+}
+
 std::string name_of(const testing::TestParamInfo<Subject>& subject) {
-  const auto& [checkpoint, quantization] = subject.param;
+  const auto& [checkpoint, quantization, storage] = subject.param;
   const bool is_plain = quantization == Quantization::kNone;
-  return checkpoint + (is_plain ? "" : quantization == Quantization::kInt8 ? "_int8" : "_int4");
+  return checkpoint +
+         (is_plain                              ? ""
+          : quantization == Quantization::kInt8 ? "_int8"
+                                                : "_int4") +
+         (storage == CacheStorage::kF32 ? "" : "_kv_" + std::string(cache_storage_name(storage)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, Equivalence,
                          testing::Combine(testing::ValuesIn(fixture_names()),
-                                          testing::Values(Quantization::kNone)),
+                                          testing::Values(Quantization::kNone),
+                                          testing::Values(CacheStorage::kF32)),
                          name_of);
+INSTANTIATE_TEST_SUITE_P(
+    Caches, Equivalence,
+    testing::Combine(testing::Values("chat", "e2b_like"), testing::Values(Quantization::kNone),
+                     testing::Values(CacheStorage::kBF16, CacheStorage::kInt8)),
+    name_of);
 INSTANTIATE_TEST_SUITE_P(Quantized, Equivalence,
                          testing::Combine(testing::Values("chat", "e2b_like"),
-                                          testing::Values(Quantization::kInt8,
-                                                          Quantization::kInt4)),
+                                          testing::Values(Quantization::kInt8, Quantization::kInt4),
+                                          testing::Values(CacheStorage::kF32)),
                          name_of);
 
 }  // namespace

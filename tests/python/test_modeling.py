@@ -70,6 +70,33 @@ def test_a_static_cache_says_when_it_is_full(text_model):
         gemma3n.StaticCache(config=text_model.config)
 
 
+@pytest.mark.parametrize("storage", ["f32", "bf16", "int8"])
+def test_keys_and_values_of_fewer_bits(text_model, storage):
+    exact = text_model([[2, 3, 4, 5]]).logits
+    for cache in [
+        gemma3n.DynamicCache(storage=storage),
+        gemma3n.StaticCache(config=text_model.config, max_cache_len=4, storage=storage),
+    ]:
+        logits = text_model([[2, 3, 4, 5]], past_key_values=cache).logits
+        assert np.array_equal(logits, exact) == (storage == "f32")
+        assert np.abs(logits - exact).max() < 0.1 * np.abs(exact).max()
+    options = dict(max_new_tokens=6, do_sample=False, cache_config={"storage": storage})
+    dynamic, static = (text_model.generate([[2, 3, 4]], cache_implementation=c, **options) for c in (None, "static"))
+    assert np.array_equal(dynamic, static)
+    if storage == "int8":
+        options["cache_config"] = {"backend": "quanto", "nbits": 8}
+        assert np.array_equal(text_model.generate([[2, 3, 4]], cache_implementation="quantized", **options), dynamic)
+
+
+def test_unknown_storages_of_keys_and_values(text_model):
+    with pytest.raises(ValueError, match="storage: expected f32, bf16, int8"):
+        gemma3n.DynamicCache(storage="int4")
+    with pytest.raises(ValueError, match="storage: expected f32, bf16, int8"):
+        text_model.generate([[2]], max_new_tokens=1, cache_config={"storage": "int4"})
+    with pytest.raises(NotImplementedError, match="nbits"):
+        text_model.generate([[2]], max_new_tokens=1, cache_implementation="quantized")
+
+
 def test_media_without_towers(text_model):
     with pytest.raises(ValueError, match="pixel_values"):
         text_model.generate([[2]], pixel_values=np.zeros((1, 3, 8, 8), np.float32))

@@ -7,15 +7,21 @@ from typing import Any, Optional
 
 from gemma3n import _native
 
+STORAGES = ("f32", "bf16", "int8")
+
 
 class Cache:
     """The keys and values of a batch of sequences. It gets its size at its first use.
 
     Not to be used by two calls at once. Belongs to the weights of the model that filled it.
+    `storage` is "f32", or "bf16" or "int8": keys and values in 16 or 8 bits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, storage: str = "f32") -> None:
+        if storage not in STORAGES:
+            raise ValueError(f"storage: expected {', '.join(STORAGES)}, got {storage!r}")
         self._native: Optional[_native.Cache] = None
+        self._storage = storage
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Positions seen, padding included; the same for every layer."""
@@ -65,6 +71,8 @@ class Cache:
 
     def _start(self, model: Any, batch_size: int) -> Optional[_native.Cache]:
         """What to hand to a native model."""
+        if self._native is None and self._storage != "f32":
+            self._native = model.new_cache(batch_size, storage=self._storage)
         return self._native
 
     def __repr__(self) -> str:
@@ -74,8 +82,15 @@ class Cache:
 class DynamicCache(Cache):
     """A cache that grows. The arguments that transformers takes are accepted and not needed."""
 
-    def __init__(self, ddp_cache_data: Any = None, config: Any = None, offloading: bool = False, **kwargs: Any):
-        super().__init__()
+    def __init__(
+        self,
+        ddp_cache_data: Any = None,
+        config: Any = None,
+        offloading: bool = False,
+        storage: str = "f32",
+        **kwargs: Any,
+    ):
+        super().__init__(storage)
         if ddp_cache_data is not None:
             raise NotImplementedError("DynamicCache: making a cache of given keys and values is not supported")
 
@@ -86,8 +101,10 @@ class StaticCache(Cache):
     Raises gemma3n.ContextFullError (a ValueError) when more are asked of it.
     """
 
-    def __init__(self, config: Any = None, max_cache_len: int = 0, offloading: bool = False, **kwargs: Any):
-        super().__init__()
+    def __init__(
+        self, config: Any = None, max_cache_len: int = 0, offloading: bool = False, storage: str = "f32", **kwargs: Any
+    ):
+        super().__init__(storage)
         if not isinstance(max_cache_len, int) or max_cache_len < 1:
             raise ValueError(f"max_cache_len: expected at least 1, got {max_cache_len!r}")
         self._max_cache_len = max_cache_len
@@ -97,7 +114,9 @@ class StaticCache(Cache):
 
     def _start(self, model: Any, batch_size: int) -> Optional[_native.Cache]:
         if self._native is None:
-            self._native = model.new_cache(batch_size, static=True, max_cache_len=self._max_cache_len)
+            self._native = model.new_cache(
+                batch_size, static=True, max_cache_len=self._max_cache_len, storage=self._storage
+            )
         return self._native
 
 

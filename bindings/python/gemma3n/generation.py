@@ -16,7 +16,7 @@ import numpy as np
 
 from gemma3n.log import logger
 from gemma3n import _native
-from gemma3n.cache import native_cache, wrap_cache
+from gemma3n.cache import STORAGES, native_cache, wrap_cache
 from gemma3n.generation_config import DEFAULT_PARAMETERS, GenerationConfig
 from gemma3n.outputs import GenerateDecoderOnlyOutput
 from gemma3n.tensors import Kind, kind_of, to_numpy, wrap
@@ -47,6 +47,22 @@ _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
 _STATIC_CACHES = ("static", "offloaded_static")
 _DYNAMIC_CACHES = (None, "dynamic", "hybrid", "sliding_window", "hybrid_chunked", "offloaded", "offloaded_hybrid",
                    "offloaded_hybrid_chunked")  # fmt: skip
+
+
+def _cache_storage(implementation: Optional[str], config: Any) -> str:
+    """How keys and values are held: what transformers says with `cache_config`, or {"storage": ...} of our own."""
+    options = dict(config if isinstance(config, dict) else vars(config)) if config else {}
+    if implementation == "quantized":
+        bits = options.get("nbits", 4)  # transformers' default
+        if bits != 8:
+            raise NotImplementedError(f"generate: a quantized cache of nbits={bits!r}; expected cache_config={{'nbits': 8}}")
+        return "int8"
+    storage = options.get("storage", "f32")
+    if storage not in STORAGES:
+        raise ValueError(f"generate: cache_config: storage: expected {', '.join(STORAGES)}, got {storage!r}")
+    return str(storage)
+
+
 # What generate() hands on to the model, or does not need.
 _MODEL_INPUTS = {
     "input_ids", "attention_mask", "position_ids", "past_key_values", "token_type_ids", "pixel_values",
@@ -432,8 +448,9 @@ class _Call:
         native.output_logits = bool(c.output_logits)
         if c.cache_implementation in _STATIC_CACHES:
             native.cache_implementation = "static"
-        elif c.cache_implementation not in _DYNAMIC_CACHES:
+        elif c.cache_implementation not in (*_DYNAMIC_CACHES, "quantized"):
             raise NotImplementedError(f"generate: cache_implementation={c.cache_implementation!r} is not supported")
+        native.cache_storage = _cache_storage(c.cache_implementation, c.cache_config)
         return native
 
     def _media(self) -> dict[str, Any]:

@@ -127,6 +127,14 @@ void bind_generation(nb::module_& m) {
       .def_rw("num_return_sequences", &GenerationConfig::num_return_sequences)
       .def_rw("seed", &GenerationConfig::seed)
       .def_rw("cache_implementation", &GenerationConfig::cache_implementation)
+      .def_prop_rw(
+          "cache_storage",
+          [](const GenerationConfig& c) {
+            return std::string(cache_storage_name(c.cache_storage));
+          },
+          [](GenerationConfig& c, const std::string& name) {
+            c.cache_storage = cache_storage_from_name(name);
+          })
       .def_rw("prefill_chunk_size", &GenerationConfig::prefill_chunk_size)
       .def_rw("output_scores", &GenerationConfig::output_scores)
       .def_rw("output_logits", &GenerationConfig::output_logits)

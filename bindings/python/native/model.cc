@@ -164,13 +164,15 @@ void bind_common(Class& c) {
                "on_progress"_a = nb::none());
   c.def(
       "new_cache",
-      [](const Type& model, std::int64_t batch_size, bool is_static, std::int64_t max_cache_len) {
+      [](const Type& model, std::int64_t batch_size, bool is_static, std::int64_t max_cache_len,
+         const std::string& storage) {
         CacheOptions options;
+        options.storage = cache_storage_from_name(storage);
         if (is_static) options.implementation = CacheOptions::Implementation::kStatic;
         options.max_cache_len = max_cache_len;
         return model.new_cache(batch_size, options);
       },
-      "batch_size"_a, "static"_a = false, "max_cache_len"_a = 0);
+      "batch_size"_a, "static"_a = false, "max_cache_len"_a = 0, "storage"_a = "f32");
 }
 
 nb::dict image_features(const Model& model, nb::handle pixel_values) {

@@ -90,8 +90,8 @@ View<float> AudioAttention::forward(Ops& op, View<const float> x,
         kernels.softmax_block(logits.data(), n, &max, &sum);
         for (std::size_t i = 0; i < n; ++i) logits[i] /= sum;
         constexpr float kFresh = 0.0f;  // nothing is there yet to be scaled
-        kernels.attend_values(logits.data(), n, &kFresh, 1, v[first].data() + head, stride, n,
-                              out[t].data() + head, E);
+        kernels.attend_values_f32({logits.data(), n, &kFresh, 1, v[first].data() + head, stride, n,
+                                   out[t].data() + head, E});
       }
     }
   });

@@ -1,7 +1,5 @@
 #include "model/text/attention.h"
 
-#include <algorithm>
-
 namespace gemma3n {
 
 View<float> Attention::forward(Ops& op, View<const float> x,
@@ -18,7 +16,7 @@ View<float> Attention::forward(Ops& op, View<const float> x,
   for (std::size_t t = 0; t < visible.size(); ++t) {
     visible[t] = context.cache->visible(layer, context.rows[t].sequence, context.entries[t]);
   }
-  auto o = op.linear(attend(op, q, visible, K), o_proj);
+  auto o = op.linear(attend(op, q, visible, context.cache->layout()), o_proj);
   op.add_bias(o, o_bias);
   return o;
 }
@@ -33,15 +31,17 @@ void Attention::store_keys(Ops& op, View<const float> x, const AttentionContext&
   v = op.rms_norm(v.reshape({T, K, E}), Vector{}, eps);
   rotate(op, k, is_sliding ? context.sliding : context.full);
 
-  for (Index t = 0; t < T; ++t) {
-    const auto row = static_cast<std::size_t>(t);
-    const auto place =
-        context.cache->place(layer, context.rows[row].sequence, context.entries[row]);
-    for (Index h = 0; h < K; ++h) {
-      std::copy_n(k[t][h].data(), E, place.key + h * place.head_stride);
-      std::copy_n(v[t][h].data(), E, place.value + h * place.head_stride);
+  KvCache& cache = *context.cache;
+  op.for_rows(T, 4 * K * E, [&](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) {
+      const auto row = static_cast<std::size_t>(t);
+      const auto place = cache.place(layer, context.rows[row].sequence, context.entries[row]);
+      for (Index h = 0; h < K; ++h) {
+        cache.layout().store(op.kernels(), k[t][h].data(), v[t][h].data(), place.page, h,
+                             place.slot);
+      }
     }
-  }
+  });
 }
 
 void bind(TensorBinder& b, Attention& m, const TextConfig& c) {

@@ -1,20 +1,12 @@
 #include "model/text/kv_cache.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace gemma3n {
-namespace {
 
-Index round_up(Index n) { return (n + kKeyBlock - 1) / kKeyBlock * kKeyBlock; }
-
-constexpr Index kFirstCapacity = 256;  // entries a growing ring starts with
-
-}  // namespace
-
-KvCache::KvCache(const TextConfig& config, std::size_t sequences, Index fixed_slots)
-    : K_(config.num_key_value_heads),
-      E_(config.head_dim),
+KvCache::KvCache(const TextConfig& config, std::size_t sequences, Index fixed_slots,
+                 CacheStorage storage)
+    : layout_{storage, config.num_key_value_heads, config.head_dim},
       window_(config.sliding_window),
       fixed_slots_(fixed_slots) {
   const Index owners = config.first_kv_shared_layer();
@@ -36,8 +28,7 @@ KvCache::KvCache(const TextConfig& config, std::size_t sequences, Index fixed_sl
 }
 
 KvCache::KvCache(const KvCache& other, std::size_t times)
-    : K_(other.K_),
-      E_(other.E_),
+    : layout_(other.layout_),
       window_(other.window_),
       fixed_slots_(other.fixed_slots_),
       kv_layer_(other.kv_layer_),
@@ -60,16 +51,13 @@ KvCache::Sequence KvCache::copy(const Sequence& from) const {
   to.rings.resize(from.rings.size());
   const Index entries = count(from.slots);
   for (std::size_t r = 0; r < from.rings.size(); ++r) {
-    const Ring& source = from.rings[r];
-    if (source.capacity == 0) continue;
-    Ring& ring = to.rings[r];
-    reserve(ring, is_sliding_[r], source.capacity);
-    check(ring.capacity == source.capacity, "a copied ring has the size of its source");
-    const Index used = std::min(entries, source.capacity) * E_;
-    for (Index head = 0; head < K_; ++head) {
-      const Index offset = head * source.capacity * E_;
-      std::copy_n(source.keys.get() + offset, used, ring.keys.get() + offset);
-      std::copy_n(source.values.get() + offset, used, ring.values.get() + offset);
+    for (std::size_t i = 0; i < from.rings[r].size(); ++i) {
+      const Index used = entries - static_cast<Index>(i) * kPageEntries;
+      KvPage page = layout_.new_page();
+      if (used > 0) {
+        layout_.copy(from.rings[r][i].get(), page.get(), std::min(used, kPageEntries));
+      }
+      to.rings[r].push_back(std::move(page));
     }
   }
   return to;
@@ -77,25 +65,9 @@ KvCache::Sequence KvCache::copy(const Sequence& from) const {
 
 // Room for entries [0, entries), of which a sliding layer keeps the last ones only.
 void KvCache::reserve(Ring& ring, bool is_sliding, Index entries) const {
-  Index wanted = entries;
   // In a ring, the entries of one pass must not overwrite those its first query still sees.
-  if (is_sliding) wanted = std::min(wanted, window_ - 1 + kMaxPassRows);
-  wanted = round_up(wanted);
-  if (wanted <= ring.capacity) return;
-  if (fixed_slots_ == 0) wanted = std::max({wanted, 2 * ring.capacity, kFirstCapacity});
-  if (is_sliding) wanted = std::min(wanted, round_up(window_ - 1 + kMaxPassRows));
-
-  Ring larger;
-  larger.capacity = wanted;
-  const auto floats = static_cast<std::size_t>(K_ * wanted * E_);
-  larger.keys.reset(new float[floats]);  // not initialised: untouched pages cost nothing
-  larger.values.reset(new float[floats]);
-  for (Index head = 0; head < K_ && ring.capacity > 0; ++head) {  // it has not wrapped yet
-    const Index used = ring.capacity * E_;
-    std::copy_n(ring.keys.get() + head * used, used, larger.keys.get() + head * wanted * E_);
-    std::copy_n(ring.values.get() + head * used, used, larger.values.get() + head * wanted * E_);
-  }
-  ring = std::move(larger);
+  if (is_sliding) entries = std::min(entries, window_ - 1 + kMaxPassRows);
+  while (capacity(ring) < entries) ring.push_back(layout_.new_page());
 }
 
 Index KvCache::append(std::size_t s, Index slot) {
@@ -121,7 +93,7 @@ void KvCache::skip_to(std::size_t s, Index slot) {
 void KvCache::rewind(std::size_t s, Index entries, Index next_slot) {
   Sequence& sequence = sequences_[s];
   for (std::size_t r = 0; r < sequence.rings.size(); ++r) {
-    const Index oldest_kept = count(sequence.slots) - sequence.rings[r].capacity;
+    const Index oldest_kept = count(sequence.slots) - capacity(sequence.rings[r]);
     if (is_sliding_[r] && oldest_kept > std::max<Index>(0, entries - window_ + 1)) {
       entries = next_slot = 0;
     }
@@ -131,9 +103,9 @@ void KvCache::rewind(std::size_t s, Index entries, Index next_slot) {
 }
 
 KvCache::Place KvCache::place(Index layer, std::size_t s, Index entry) {
-  Ring& ring = sequences_[s].rings[ring_index(layer)];
-  const Index offset = entry % ring.capacity * E_;
-  return {ring.keys.get() + offset, ring.values.get() + offset, ring.capacity * E_};
+  const Ring& ring = sequences_[s].rings[ring_index(layer)];
+  const auto page = static_cast<std::size_t>(entry / kPageEntries) % ring.size();
+  return {ring[page].get(), entry % kPageEntries};
 }
 
 KeyRange KvCache::visible(Index layer, std::size_t s, Index entry) const {
@@ -146,17 +118,15 @@ KeyRange KvCache::visible(Index layer, std::size_t s, Index entry) const {
     const auto from = sequence.slots.begin() + std::max<Index>(0, entry - window_ + 1);
     begin = std::lower_bound(from, sequence.slots.begin() + entry, oldest) - sequence.slots.begin();
   }
-  return {ring.keys.get(), ring.values.get(), ring.capacity, begin, entry + 1};
+  return {ring.data(), static_cast<Index>(ring.size()), begin, entry + 1};
 }
 
 std::size_t KvCache::size_bytes() const {
-  std::size_t total = 0;
+  std::size_t pages = 0;
   for (const Sequence& sequence : sequences_) {
-    for (const Ring& ring : sequence.rings) {
-      total += static_cast<std::size_t>(2 * K_ * ring.capacity * E_) * sizeof(float);
-    }
+    for (const Ring& ring : sequence.rings) pages += ring.size();
   }
-  return total;
+  return pages * layout_.page_bytes();
 }
 
 }  // namespace gemma3n

@@ -11,15 +11,17 @@
 
 namespace gemma3n {
 
-// An entry is a token that has been seen; padding leaves no entry, but counts in slots. A sliding
-// layer keeps its entries in a ring of window + one pass, a full layer keeps all.
+// An entry is a token that has been seen; padding leaves no entry, but counts in slots. Entries lie
+// in pages, which are added as they are needed and never move. A sliding layer keeps a ring of
+// pages that holds window + one pass, a full layer keeps all.
 class KvCache {
  public:
   // Tokens of one sequence that one pass may append: so much slack a ring has.
   static constexpr Index kMaxPassRows = 512;
 
   // `fixed_slots` > 0 allocates for that many slots at once and refuses more ("static").
-  KvCache(const TextConfig& config, std::size_t sequences, Index fixed_slots = 0);
+  KvCache(const TextConfig& config, std::size_t sequences, Index fixed_slots = 0,
+          CacheStorage storage = CacheStorage::kF32);
   KvCache(const KvCache& other);
   KvCache& operator=(const KvCache&) = delete;
 
@@ -27,6 +29,7 @@ class KvCache {
   Index entries(std::size_t sequence) const { return count(sequences_[sequence].slots); }
   Index next_slot(std::size_t sequence) const { return sequences_[sequence].next_slot; }
   Index fixed_slots() const { return fixed_slots_; }
+  const KvLayout& layout() const { return layout_; }
   std::size_t size_bytes() const;
 
   // Makes room for one more entry; its keys and values are written layer by layer.
@@ -38,12 +41,10 @@ class KvCache {
   // ones would still see, the sequence is emptied instead.
   void rewind(std::size_t sequence, Index entries, Index next_slot);
 
-  // Where the layer that `layer` reads from holds entry `entry`.   [K, capacity, E] at that entry:
-  // head h is `head_stride` floats further.
+  // Where the layer that `layer` reads from holds entry `entry`; layout() says what is there.
   struct Place {
-    float* key;
-    float* value;
-    Index head_stride;
+    std::byte* page;
+    Index slot;
   };
   Place place(Index layer, std::size_t sequence, Index entry);
   // The keys a query at `entry` sees in `layer`.
@@ -53,10 +54,7 @@ class KvCache {
   std::unique_ptr<KvCache> repeat(std::size_t times) const;
 
  private:
-  struct Ring {
-    std::unique_ptr<float[]> keys, values;  // [K, capacity, E]
-    Index capacity = 0;
-  };
+  using Ring = std::vector<KvPage>;  // entry i is in page i / kPageEntries % size()
   struct Sequence {
     std::vector<Index> slots;  // of each entry, ascending
     Index next_slot = 0;
@@ -67,11 +65,13 @@ class KvCache {
   KvCache(const KvCache& other, std::size_t times);
   Sequence copy(const Sequence& from) const;
   void reserve(Ring& ring, bool is_sliding, Index entries) const;
+  static Index capacity(const Ring& ring) { return static_cast<Index>(ring.size()) * kPageEntries; }
   std::size_t ring_index(Index layer) const {
     return static_cast<std::size_t>(kv_layer_[static_cast<std::size_t>(layer)]);
   }
 
-  Index K_, E_, window_, fixed_slots_;
+  KvLayout layout_;
+  Index window_, fixed_slots_;
   std::vector<Index> kv_layer_;   // [L] the layer whose ring is read
   std::vector<bool> is_sliding_;  // [owning layers]
   std::vector<Sequence> sequences_;
