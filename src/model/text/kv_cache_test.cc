@@ -140,7 +140,8 @@ TEST(KvCache, TakesTheBytesOfItsStorage) {
   const Index full = 3 * kPageEntries, ring = 2 * kPageEntries;  // of 1200 tokens, window 8
   const Index heads = 2 * 2 * (full + ring);                     // keys and values
   for (const auto& [storage, bytes] :
-       {std::pair{CacheStorage::kF32, 16}, {CacheStorage::kBF16, 8}, {CacheStorage::kInt8, 8}}) {
+       {std::pair{CacheStorage::kF32, 16}, std::pair{CacheStorage::kBF16, 8},
+        std::pair{CacheStorage::kInt8, 8}}) {
     KvCache cache(tiny_config(8), 1, 0, storage);
     for (Index i = 0; i < 1200; ++i) cache.append(0, i);
     EXPECT_EQ(cache.size_bytes(), static_cast<std::size_t>(heads * bytes));
