@@ -299,7 +299,8 @@ TEST_P(Kernels, WidenGroups) {
         std::memcpy(&groups[g].values[k], &byte, 1);
       }
     }
-    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{2}, groups.size()}) {
+    for (const std::size_t count :
+         {std::size_t{0}, std::size_t{1}, std::size_t{2}, groups.size()}) {
       std::vector<float> a(count * kGroup), b(count * kGroup);
       fast_widen(groups.data(), a.data(), count);
       plain_widen(groups.data(), b.data(), count);
@@ -437,6 +438,7 @@ TEST_P(Kernels, LimitLoops) {
   for (const std::size_t n : {0, 1, 15, 16, 77}) {
     EXPECT_EQ(fast.xor_words(words.data(), n), plain.xor_words(words.data(), n));
     EXPECT_EQ(fast.fma_chains(n), plain.fma_chains(n));
+    EXPECT_EQ(fast.int8_chains(n), plain.int8_chains(n));
   }
 }
 
