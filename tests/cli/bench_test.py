@@ -70,7 +70,7 @@ class BenchTest(CliTest, SmallWholeModel):
         self.refuse(FAILURE, "bench", self.chat, "--contexts", "512", saying=["context of 512"])
         self.refuse(USAGE, "bench", self.chat, "--quantize", "q4,q5", saying=["q5"])
         self.refuse(FAILURE, "bench", self.chat, "--image", saying=["ForCausalLM"])
-        self.refuse(USAGE, "bench", self.chat, "--tolerance", "5", saying=["--compare"])
+        self.refuse(USAGE, "bench", self.chat, *ONE, "--tolerance", "5", saying=["--compare"])
 
     def baseline(self, seconds=1.0, **change):
         """The name of a report of two cases that took this long, changed."""

@@ -260,7 +260,7 @@ class ResultsTest(EvalCase):
     def test_a_torn_last_line_is_computed_again(self):
         whole = self.go_on()
         lines = self.results.read_bytes().splitlines(keepends=True)
-        for kept in [len(lines[-1]) - 1, 40, 5]:
+        for kept in [len(lines[3]) - 1, 40, 5]:
             with self.subTest(kept=kept):
                 self.results.write_bytes(b"".join(lines[:3]) + lines[3][:kept])
                 report = self.go_on()
@@ -489,7 +489,8 @@ class DivergenceTest(EvalCase, SmallWholeModel):
         self.assertEqual((same["mean_kl"], same["quantize"]), (0, "none"))
         other = self.divergence(file, "--reference", self.copy_of(self.chat, "soft", final_logit_softcapping=10.0))
         self.assertGreater(other["mean_kl"], 0)
-        self.refuse(USAGE, "eval", self.chat, file, "--divergence", "--reference", self.whole, saying=["vocabulary"])
+        demo = GOLDEN.parent.parent / "models" / "demo"
+        self.refuse(USAGE, "eval", self.chat, file, "--divergence", "--reference", demo, saying=["vocabulary"])
 
     def test_what_does_not_go_together_is_refused(self):
         file = self.dataset(asking("hello"))
