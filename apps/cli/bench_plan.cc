@@ -140,7 +140,7 @@ BenchPlan bench_plan(const BenchArguments& arguments) {
   plan.repeats = arguments.repeats.value_or(kDefaultRepeats);
   check_range(plan.repeats, kMostRepeats, "--repeat");
   plan.config =
-      plan.is_synthetic ? published_config(plan.model) : TextConfig::from_pretrained(plan.model);
+      plan.is_synthetic ? published_config(plan.model) : inspect_checkpoint(plan.model).text_config;
   plan.decode_tokens = arguments.decode_tokens.value_or(kDefaultDecodeTokens);
   check_range(plan.decode_tokens, plan.config.max_position_embeddings, "--decode-tokens");
   plan.runs = runs(arguments, plan);
