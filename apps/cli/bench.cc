@@ -1,342 +1,165 @@
-// gemma3n bench: prefill and decode speed beside what the machine can do.
-#include <algorithm>
+// gemma3n bench: how fast the model is, beside what the machine could do.
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <memory>
 
-#include "bench_media.h"
+#include "bench_compare.h"
+#include "bench_measure.h"
+#include "bench_plan.h"
+#include "bench_plot.h"
+#include "bench_report.h"
 #include "commands.h"
-#include "gemma3n/generation.h"
-#include "gemma3n/system.h"
-#include "json.h"
+#include "gemma3n/error.h"
 #include "loading.h"
-#include "messages.h"
-#include "table.h"
-#include "work_model.h"
 
 namespace gemma3n::cli {
 namespace {
 
 struct Arguments {
-  std::optional<std::string> model, synthetic, quantize, kv_cache;
-  std::vector<std::int64_t> prompt_tokens = {512};
-  std::vector<std::int64_t> decode_tokens = {64};
-  std::vector<std::int64_t> threads;
-  std::optional<std::int64_t> repeat;
-  bool image = false, audio = false;
-  std::vector<std::int64_t> image_size, audio_seconds;
+  BenchArguments bench;
+  std::optional<std::string> compare, plot;
+  std::optional<float> tolerance;
   bool json = false;
 };
 
-constexpr std::int64_t kDefaultRepeats = 3;
+constexpr float kDefaultTolerance = 10;  // percent
 
-// What is timed, and what its speed is held against.
-struct Subject {
-  std::string name;
-  TextConfig config;
-  double bytes_per_weight = 2;
-  CacheStorage cache = CacheStorage::kF32;
+std::optional<Comparison> comparison_of(const Arguments& arguments, const BenchPlan& plan) {
+  if (!arguments.compare) {
+    if (arguments.tolerance) {
+      fail(ErrorCode::kInvalidArgument, "--tolerance goes with --compare");
+    }
+    return std::nullopt;
+  }
+  const float tolerance = arguments.tolerance.value_or(kDefaultTolerance);
+  if (!(tolerance >= 0 && tolerance < 100)) {
+    fail(ErrorCode::kInvalidArgument, "--tolerance: expected 0 to less than 100 percent, got ",
+         tolerance);
+  }
+  Comparison comparison = {*arguments.compare, read_baseline(*arguments.compare), tolerance};
+  check_common_case(comparison.baseline, plan, *arguments.compare);
+  return comparison;
+}
+
+// Opened before anything is timed, so that a wrong name costs no time; replaced only at the end.
+class PlotFile {
+ public:
+  explicit PlotFile(const std::string& name) : name_(name) {
+    check(std::ofstream(name, std::ios::binary | std::ios::app));
+  }
+  void write(const std::string& svg) {
+    std::ofstream file(name_, std::ios::binary | std::ios::trunc);
+    file << svg;
+    file.close();
+    check(file);
+  }
+
+ private:
+  void check(const std::ofstream& file) const {
+    if (!file) throw OutputError("cannot write " + name_ + ": " + std::strerror(errno));
+  }
+
+  std::string name_;
 };
 
-struct Result {
-  int threads = 0;
-  std::int64_t prompt_tokens = 0, decode_tokens = 0;
-  double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
-  double prefill_peak_share = 0;      // of limits.f32_flops_per_second
-  double decode_bandwidth_share = 0;  // of limits.read_bytes_per_second
-  MachineLimits limits;
-};
+int run(Arguments& arguments, Output& out) {
+  arguments.bench.wants_curve = arguments.plot.has_value();
+  const BenchPlan plan = bench_plan(arguments.bench);
+  const auto comparison = comparison_of(arguments, plan);
+  std::optional<PlotFile> plot;
+  if (arguments.plot) plot.emplace(*arguments.plot);
 
-// Ordinary tokens in no order that means anything; the same in every run.
-std::vector<TokenId> arbitrary_prompt(std::int64_t tokens, const TextConfig& config) {
-  const auto ids = std::min(config.vocab_size, config.vocab_size_per_layer_input);
-  std::vector<TokenId> prompt;
-  std::uint64_t state = 1;
-  for (std::int64_t i = 0; i < tokens; ++i) {
-    state = state * 6364136223846793005u + 1442695040888963407u;  // Ref: Knuth's MMIX generator
-    prompt.push_back(static_cast<TokenId>((state >> 33) % static_cast<std::uint64_t>(ids)));
+  const BenchReport report = measure_bench(plan);
+  const Comparison* before = comparison ? &*comparison : nullptr;
+  out.write(arguments.json ? bench_json(report, before) : bench_table(report, before));
+  out.flush();
+  if (plot) plot->write(bench_svg(report));
+  for (const auto& result : report.results) {
+    if (before != nullptr && before->is_slower(result)) return kExitSlower;
   }
-  return prompt;
-}
-
-double median(std::vector<double> numbers) {
-  std::ranges::sort(numbers);
-  const auto middle = numbers.size() / 2;
-  return numbers.size() % 2 == 1 ? numbers[middle] : (numbers[middle - 1] + numbers[middle]) / 2;
-}
-
-double mean_weight_bytes(const CheckpointInfo& info) {
-  double bytes = 0, weights = 0;
-  for (const auto& tensor : info.tensors) {
-    if (!tensor.of_text_model) continue;
-    double count = 1;
-    for (const auto dimension : tensor.shape) count *= static_cast<double>(dimension);
-    weights += count;
-    bytes += count * (tensor.dtype == "F32" ? 4 : 2);
-  }
-  return weights > 0 ? bytes / weights : 2;
-}
-
-// With the scale that 32 weights share; `stored` if they are left as they are.
-double quantized_weight_bytes(const std::optional<std::string>& quantize, double stored) {
-  constexpr double kScaleBytes = 2.0 / 32;
-  switch (quantization(quantize)) {
-    case Quantization::kInt8:
-      return 1 + kScaleBytes;
-    case Quantization::kInt4:
-      return 0.5 + kScaleBytes;
-    case Quantization::kNone:
-      break;
-  }
-  return stored;
-}
-
-// Of a number of the cache, with the scale that a head of int8 has.
-double cache_value_bytes(const Subject& subject) {
-  switch (subject.cache) {
-    case CacheStorage::kInt8:
-      return 1 + 4 / static_cast<double>(subject.config.head_dim);
-    case CacheStorage::kBF16:
-      return 2;
-    case CacheStorage::kF32:
-      break;
-  }
-  return 4;
-}
-
-Subject subject_of(const Arguments& arguments) {
-  const CacheStorage cache = kv_cache(arguments.kv_cache);
-  std::string kind = arguments.quantize ? ", " + *arguments.quantize : "";
-  if (cache != CacheStorage::kF32) kind += ", cache in " + *arguments.kv_cache;
-  if (arguments.synthetic) {
-    return {"synthetic " + *arguments.synthetic + kind, published_config(*arguments.synthetic),
-            quantized_weight_bytes(arguments.quantize, 2), cache};
-  }
-  const auto info = inspect_checkpoint(*arguments.model);
-  return {*arguments.model + kind, info.text_config,
-          quantized_weight_bytes(arguments.quantize, mean_weight_bytes(info)), cache};
-}
-
-GenerateOutput timed_run(const ForCausalLM& model, CacheStorage cache, std::int64_t prompt_tokens,
-                         std::int64_t decode_tokens) {
-  GenerationConfig config;
-  config.cache_storage = cache;
-  config.max_new_tokens = decode_tokens + 1;  // the first new token belongs to the prefill
-  config.eos_token_id.clear();                // nothing ends the answer early
-  return generate(model, {arbitrary_prompt(prompt_tokens, model.config())}, config);
-}
-
-Result measure(const ForCausalLM& model, const Subject& subject, const MachineLimits& limits,
-               std::int64_t prompt_tokens, std::int64_t decode_tokens, std::int64_t repeats) {
-  std::vector<double> prefill, decode;
-  for (std::int64_t i = 0; i < repeats; ++i) {
-    const auto output = timed_run(model, subject.cache, prompt_tokens, decode_tokens);
-    prefill.push_back(output.prefill_seconds);
-    decode.push_back(output.decode_seconds / static_cast<double>(decode_tokens));
-  }
-  const double prefill_seconds = median(prefill), step_seconds = median(decode);
-  const auto middle = prompt_tokens + decode_tokens / 2;
-  const double step_bytes =
-      decode_weights(subject.config) * subject.bytes_per_weight +
-      decode_cache_values(subject.config, middle) * cache_value_bytes(subject);
-  const double prefill_flops = 2 * prefill_multiply_adds(subject.config, prompt_tokens);
-  return {.threads = model.threads(),
-          .prompt_tokens = prompt_tokens,
-          .decode_tokens = decode_tokens,
-          .prefill_tokens_per_second = static_cast<double>(prompt_tokens) / prefill_seconds,
-          .decode_tokens_per_second = 1 / step_seconds,
-          .prefill_peak_share = prefill_flops / prefill_seconds / limits.f32_flops_per_second,
-          .decode_bandwidth_share = step_bytes / step_seconds / limits.read_bytes_per_second,
-          .limits = limits};
-}
-
-void check_repeats(const Arguments& arguments) {
-  const auto repeats = arguments.repeat.value_or(kDefaultRepeats);
-  if (repeats < 1) {
-    fail(ErrorCode::kInvalidArgument, "--repeat: expected 1 or more, got ", repeats);
-  }
-}
-
-void check_lengths(const Arguments& arguments, const TextConfig& config) {
-  const auto check_list = [](const std::vector<std::int64_t>& list, const char* option) {
-    for (const auto count : list) {
-      if (count < 1) {
-        fail(ErrorCode::kInvalidArgument, option, ": expected 1 or more, got ", count);
-      }
-    }
-  };
-  check_list(arguments.prompt_tokens, "--prompt-tokens");
-  check_list(arguments.decode_tokens, "--decode-tokens");
-  check_repeats(arguments);
-  const auto longest = std::ranges::max(arguments.prompt_tokens);
-  const auto context = config.max_position_embeddings;
-  const auto room = context - std::ranges::max(arguments.decode_tokens) - 1;
-  if (longest > room) {
-    fail(ErrorCode::kContextFull, "--prompt-tokens: with the tokens to decode, expected at most ",
-         room, " in a context of ", context, ", got ", longest);
-  }
-}
-
-std::vector<int> thread_counts(const Arguments& arguments) {
-  std::vector<int> counts;
-  for (const auto threads : arguments.threads) counts.push_back(thread_count(threads));
-  if (counts.empty()) counts.push_back(system_info().threads);
-  return counts;
-}
-
-std::vector<Result> measure_all(const Arguments& arguments, const Subject& subject) {
-  std::vector<Result> results;
-  const auto kind = quantization(arguments.quantize);
-  for (const int threads : thread_counts(arguments)) {
-    const auto model = arguments.synthetic ? make_synthetic_model(subject.config, threads, kind)
-                                           : load_model(*arguments.model, threads, kind).text();
-    // A first short run brings the weights into memory; it is not timed.
-    timed_run(model, subject.cache, std::ranges::min(arguments.prompt_tokens), 1);
-    const auto limits = measure_limits(threads);
-    for (const auto prompt_tokens : arguments.prompt_tokens) {
-      for (const auto decode_tokens : arguments.decode_tokens) {
-        results.push_back(measure(model, subject, limits, prompt_tokens, decode_tokens,
-                                  arguments.repeat.value_or(kDefaultRepeats)));
-      }
-    }
-  }
-  return results;
-}
-
-std::string percent(double share) { return fixed(100 * share, 1) + "%"; }
-
-std::string text_report(const Subject& subject, const SystemInfo& system,
-                        const std::vector<Result>& results) {
-  std::vector<std::vector<std::string>> rows = {{"THREADS", "PROMPT", "DECODE", "PREFILL TOK/S",
-                                                 "OF FMA PEAK", "PEAK GFLOP/S", "DECODE TOK/S",
-                                                 "OF BANDWIDTH", "READ GB/S"}};
-  for (const auto& result : results) {
-    rows.push_back(
-        {std::to_string(result.threads), std::to_string(result.prompt_tokens),
-         std::to_string(result.decode_tokens), fixed(result.prefill_tokens_per_second, 2),
-         percent(result.prefill_peak_share), fixed(result.limits.f32_flops_per_second / 1e9, 1),
-         fixed(result.decode_tokens_per_second, 2), percent(result.decode_bandwidth_share),
-         fixed(result.limits.read_bytes_per_second / 1e9, 1)});
-  }
-  return visible_line(subject.name) + " on " + visible_line(system.cpu) + ", " +
-         system.active_instruction_set + ": a decode step reads " +
-         with_unit(decode_weights(subject.config)) + " weights of " +
-         fixed(subject.bytes_per_weight, 2) + " bytes\n" +
-         format_table(std::vector<Align>(rows.front().size(), Align::kRight), rows);
-}
-
-std::string json_report(const Subject& subject, const SystemInfo& system, std::int64_t repeats,
-                        const std::vector<Result>& results) {
-  Json json;
-  json.begin_object()
-      .member("model", subject.name)
-      .member("version", system.version)
-      .member("cpu", system.cpu)
-      .member("instruction_set", system.active_instruction_set)
-      .member("repeats", repeats)
-      .member("decode_weights", decode_weights(subject.config))
-      .member("bytes_per_weight", subject.bytes_per_weight)
-      .member("bytes_per_cache_value", cache_value_bytes(subject));
-  json.key("results").begin_array();
-  for (const auto& result : results) {
-    json.begin_object()
-        .member("threads", result.threads)
-        .member("prompt_tokens", result.prompt_tokens)
-        .member("decode_tokens", result.decode_tokens)
-        .member("prefill_tokens_per_second", result.prefill_tokens_per_second)
-        .member("prefill_multiply_adds",
-                prefill_multiply_adds(subject.config, result.prompt_tokens))
-        .member("f32_flops_per_second", result.limits.f32_flops_per_second)
-        .member("prefill_peak_share", result.prefill_peak_share)
-        .member("decode_tokens_per_second", result.decode_tokens_per_second)
-        .member("read_bytes_per_second", result.limits.read_bytes_per_second)
-        .member("decode_bandwidth_share", result.decode_bandwidth_share)
-        .end_object();
-  }
-  return json.end_array().end_object().text() + "\n";
-}
-
-MediaBenchmark media_benchmark(const Arguments& arguments) {
-  MediaBenchmark benchmark;
-  benchmark.model = arguments.model;
-  benchmark.image_sizes = arguments.image_size;
-  if (arguments.image && benchmark.image_sizes.empty()) benchmark.image_sizes = {768};
-  benchmark.audio_seconds = arguments.audio_seconds;
-  if (arguments.audio && benchmark.audio_seconds.empty()) benchmark.audio_seconds = {30, 2};
-  benchmark.threads = thread_counts(arguments);
-  benchmark.repeats = arguments.repeat.value_or(kDefaultRepeats);
-  benchmark.json = arguments.json;
-  return benchmark;
-}
-
-int run(const Arguments& arguments, Output& out) {
-  if (arguments.model.has_value() == arguments.synthetic.has_value()) {
-    fail(ErrorCode::kInvalidArgument,
-         "expected either MODEL or --synthetic; see gemma3n bench --help");
-  }
-  if (const auto media = media_benchmark(arguments); media.is_wanted()) {
-    if (arguments.synthetic) published_config(*arguments.synthetic);  // a name that there is
-    check_repeats(arguments);
-    bench_media(media, out);
-    return 0;
-  }
-  const auto subject = subject_of(arguments);
-  check_lengths(arguments, subject.config);
-  const auto results = measure_all(arguments, subject);
-  const auto system = system_info();
-  out.write(arguments.json
-                ? json_report(subject, system, arguments.repeat.value_or(kDefaultRepeats), results)
-                : text_report(subject, system, results));
   return 0;
 }
 
 constexpr const char* kFooter = R"(
-For each number of threads the memory's read bandwidth and the peak of f32 fused multiply-adds are
-measured (the model loaded, nothing else running), then each pair of a prompt length and a number of
-tokens to decode, greedily. Times are medians over the repeats.
+Cases:
+  prefill N              reading a prompt of N tokens and giving the first new one
+  decode after N         one token more, the mean of --decode-tokens after that prompt
+  picture N features     resizing a picture to N x N pixels
+  picture N tower        and encoding it
+  sound N s features     the log-mel spectrum of N seconds of sound
+  sound N s tower        and encoding it
+  load                   opening the checkpoint, whose files were read before
+  load and first token   the same, and answering a prompt of 20 tokens
+Without options for cases: prefill 512, decode after 512. Tokens, pictures and sounds are arbitrary,
+the same in every run; generation is greedy. Each case is timed with each of the storages and each
+number of threads. First all is run once, shortened, without being timed; then the repeats of all cases
+take turns. (Models that together need more than a quarter of the memory, and those of --synthetic,
+are loaded one after the other.) MEDIAN, WORST and BEST are those of the repeats.
 
-The shares say how close the engine comes to what the machine could do with the work that cannot be
-avoided: for prefill, the multiply-adds of the matrices and the attention, where layers with shared
-keys and values and the vocabulary count for the last token only, and sparse layers without the
-neurons they leave out; for decode, the bytes of the same weights and of the cache. With --quantize,
-the peak is still that of f32, so its share can be more than 100%.
+LIMIT is what this machine could reach with the work that cannot be avoided: the longer of reading its
+bytes from memory and doing its multiply-adds, both at the best speed that a loop without any other
+work reaches here (measured before, and again after a long run, on as many threads). Counted are
+matrices, in the bytes they take where they lie, scales included, and attention with its cache. Layers
+with shared keys and values, and the vocabulary, count for the last token of a prompt only; sparse
+layers without the neurons they leave out; embedding tables by the rows that are looked up.
+Multiply-adds with weights of 8 bits or less count at the int8 speed, all others at that of f32.
+REACHED is the share of the limit. A model that the processor's caches hold can be faster. The towers'
+work is known for the published shapes, a picture's for 768 pixels.
 
---image and --audio time the towers instead, with f32 arithmetic: what becomes of a picture or a
-sound before the text model reads it. FEATURES is the resizing, or the log-mel spectrum. The share of
-the peak is shown for the published shapes.
+--compare reads a FILE that --json has printed and tells for each case the time then over the time now:
+below 1 is slower. If a case is slower by more than the tolerance, the exit code is 3.
+
+--plot writes FILE, an SVG: prefill and decode speed against context length.
 
 --synthetic needs about 11 GB of memory for e2b and 16 GB for e4b, and a minute to fill it.
 
---json prints one object: model, version, cpu, instruction_set, repeats, decode_weights,
-bytes_per_weight, bytes_per_cache_value, and results (threads, prompt_tokens, decode_tokens, tokens per second, the
-machine's limits, and the shares of them as numbers from 0 to 1; for media: threads, medium,
-extract_seconds, encode_seconds, and the same limits).
+--json prints one object: format ("gemma3n bench 1"), model, version, compiler, cpu, instruction_set,
+kv_cache, repeats, decode_tokens; limits, for each number of threads: threads, read_bytes_per_second,
+f32_ops_per_second, int8_ops_per_second (a multiply-add is two); cases: case, storage, threads,
+seconds (the median; of decode, for one token), min_seconds, max_seconds; of prefill and decode
+context, tokens (that the seconds stand for), tokens_per_second; where the work is known f32_ops,
+int8_ops, bytes, limit_seconds, limited_by ("memory", "arithmetic"), share; with --compare
+before_seconds, ratio, is_slower of cases that FILE has, and compared_with, tolerance_percent.
 
 Examples:
   gemma3n bench gemma-3n-E2B-it
-  gemma3n bench gemma-3n-E2B-it --image --audio
-  gemma3n bench --synthetic e2b --quantize q4
-  gemma3n bench --synthetic e2b --prompt-tokens 128,512 --decode-tokens 32 --threads 1,2
+  gemma3n bench gemma-3n-E2B-it --quantize none,q8,q4 --threads 1,2
+  gemma3n bench gemma-3n-E2B-it --image --audio --load
+  gemma3n bench gemma-3n-E2B-it --quantize q4 --json > before.json
+  gemma3n bench gemma-3n-E2B-it --quantize q4 --compare before.json --tolerance 5
+  gemma3n bench --synthetic e2b --quantize q4 --contexts 512,2048,8192,32000 --plot speed.svg
 )";
 
 }  // namespace
 
 Runner declare_bench(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  options.positional("MODEL", arguments->model, "folder of the checkpoint");
-  options.add("--synthetic", "KIND", arguments->synthetic,
+  BenchArguments& bench = arguments->bench;
+  options.positional("MODEL", bench.model, "folder of the checkpoint");
+  options.add("--synthetic", "KIND", bench.synthetic,
               "instead of MODEL: random weights in the shape of e2b or e4b");
-  options.add("--prompt-tokens", "N,...", arguments->prompt_tokens, "lengths of the prompt (512)");
-  options.add("--decode-tokens", "N,...", arguments->decode_tokens,
-              "how many tokens to decode after it (64)");
-  options.add("--threads", "N,...", arguments->threads, "how many threads compute (one per core)");
-  declare_quantize(options, arguments->quantize);
-  declare_kv_cache(options, arguments->kv_cache);
-  options.add("--repeat", "N", arguments->repeat, "how often each is timed (3)");
-  options.flag("--image", arguments->image, "time a picture instead of text");
-  options.add("--image-size", "N,...", arguments->image_size, "likewise, of N x N pixels (768)");
-  options.flag("--audio", arguments->audio, "time a sound instead of text");
-  options.add("--audio-seconds", "N,...", arguments->audio_seconds,
-              "likewise, of N seconds (30,2)");
-  options.flag("--json", arguments->json, "print one JSON object");
+  options.heading("Cases");
+  options.add("--contexts,--prompt-tokens", "N,...", bench.contexts,
+              "time prefill, and decode after it, for prompts of N tokens (512)");
+  options.add("--decode-tokens", "N", bench.decode_tokens, "how many tokens to decode (64)");
+  options.flag("--image", bench.image, "time a picture");
+  options.add("--image-size", "N,...", bench.image_sizes, "likewise, of N x N pixels (768)");
+  options.flag("--audio", bench.audio, "time a sound");
+  options.add("--audio-seconds", "N,...", bench.audio_seconds, "likewise, of N seconds (30,2)");
+  options.flag("--load", bench.load, "time loading, and loading with the first token");
+  options.add("--quantize", "KIND,...", bench.quantize,
+              "hold the text model's weights in 8 or 4 bits: q8, q4, none (none)");
+  declare_kv_cache(options, bench.kv_cache);
+  options.add("--threads", "N,...", bench.threads, "how many threads compute (one per core)");
+  options.add("--repeat", "N", bench.repeats, "how often each is timed (3)");
+  options.heading("Results");
+  options.flag("--json", arguments->json, "print one JSON object instead of a table");
+  options.add("--compare", "FILE", arguments->compare, "compare with what --json printed before");
+  options.add("--tolerance", "PERCENT", arguments->tolerance,
+              "how much slower a case may be than in FILE (10)");
+  options.add("--plot", "FILE", arguments->plot,
+              "draw speed against context length (512,2048,8192,32000)");
   options.footer(kFooter);
   return [arguments](Output& out) { return run(*arguments, out); };
 }

@@ -5,6 +5,7 @@
 
 namespace gemma3n::cli {
 
+constexpr int kExitSlower = 3;         // bench --compare: than before
 constexpr int kExitInterrupted = 130;  // by Ctrl-C
 
 Runner declare_run(Options& options);

@@ -6,7 +6,9 @@
 #include <system_error>
 
 #include "commands.h"
+#include "eval_conversation.h"
 #include "eval_dataset.h"
+#include "eval_divergence.h"
 #include "eval_perplexity.h"
 #include "eval_report.h"
 #include "eval_results.h"
@@ -28,10 +30,10 @@ using Clock = std::chrono::steady_clock;
 struct Arguments {
   std::string model;
   std::optional<std::string> dataset, results, metric, system, transcribe_prompt, perplexity,
-      quantize, kv_cache;
+      quantize, kv_cache, reference;
   std::vector<std::string> categories;
   std::optional<std::int64_t> limit, max_tokens, errors, threads, context, stride;
-  bool json = false, overwrite = false;
+  bool json = false, overwrite = false, divergence = false;
   MediaOptions media;
 };
 
@@ -54,24 +56,6 @@ DatasetOptions dataset_options(const Arguments& arguments) {
          *arguments.metric, "'");
   }
   return options;
-}
-
-// Those of the wanted categories, the first --limit of them.
-std::vector<const EvalItem*> choose(const Arguments& arguments,
-                                    const std::vector<EvalItem>& items) {
-  const std::size_t limit = arguments.limit ? positive("--limit", *arguments.limit) : items.size();
-  const auto& wanted = arguments.categories;
-  for (const auto& category : wanted) {
-    if (std::ranges::find(items, category, &EvalItem::category) == items.end()) {
-      fail(ErrorCode::kInvalidArgument, "--category: no item has the category '", category, "'");
-    }
-  }
-  std::vector<const EvalItem*> chosen;
-  for (const auto& item : items) {
-    if (chosen.size() == limit) break;
-    if (wanted.empty() || std::ranges::count(wanted, item.category) > 0) chosen.push_back(&item);
-  }
-  return chosen;
 }
 
 // What tells one checkpoint from another, also one that was written in its place.
@@ -111,10 +95,10 @@ class Evaluation {
       : arguments_(arguments),
         out_(out),
         items_(read_dataset(*arguments.dataset, dataset_options(arguments))),
-        chosen_(choose(arguments, items_)),
+        chosen_(choose_items(items_, arguments.categories, arguments.limit)),
         errors_(arguments.errors ? positive("--errors", *arguments.errors) : 0),
-        long_audio_(arguments.media.long_audio_mode()) {
-    check_media_files();
+        conversations_(*arguments.dataset, arguments.system, arguments.media) {
+    conversations_.check_media_files(chosen_);
     processor_ = Processor::from_pretrained(arguments.model);
     processor_->chat_template();  // throws if there is none
     config_ = greedy_config(arguments, processor_->tokenizer());
@@ -138,30 +122,6 @@ class Evaluation {
   }
 
  private:
-  std::filesystem::path media_folder() const {
-    return std::filesystem::path(*arguments_.dataset).parent_path();
-  }
-
-  std::string place_of(const EvalItem& item) const {
-    return *arguments_.dataset + ":" + std::to_string(item.line) + ": ";
-  }
-
-  // Now, rather than after hours of work.
-  void check_media_files() const {
-    for (const EvalItem* item : chosen_) {
-      for (const auto& message : item->messages) {
-        for (const auto& part : message.parts) {
-          if (part.kind == Part::Kind::kText || is_url(part.text)) continue;
-          const auto source = media_source(media_folder(), part.text);
-          std::error_code ignored;
-          if (!std::filesystem::exists(source, ignored)) {
-            fail(ErrorCode::kNotFound, place_of(*item), source, ": no such file");
-          }
-        }
-      }
-    }
-  }
-
   // All that the answers depend on, but for the items.
   std::string settings_text() const {
     return Json()
@@ -169,7 +129,7 @@ class Evaluation {
         .member("model", checkpoint_identity(arguments_.model))
         .member("system", arguments_.system.value_or(""))
         .member("quantize", arguments_.quantize.value_or("none"))
-        .member("split_audio", long_audio_ == LongAudio::kSplit)
+        .member("split_audio", conversations_.splits_audio())
         .member("generation", config_.to_json())
         .end_object()
         .text();
@@ -234,35 +194,6 @@ class Evaluation {
     results_.push_back({&item, std::move(said), found});
   }
 
-  std::vector<Message> conversation_of(const EvalItem& item) const {
-    std::vector<Message> conversation;
-    if (arguments_.system && item.messages.front().role != "system") {
-      conversation.push_back(text_message("system", *arguments_.system));
-    }
-    for (const auto& message : item.messages) {
-      conversation.push_back({message.role, {}});
-      for (const auto& part : message.parts) add_part(part, conversation.back().parts);
-    }
-    return conversation;
-  }
-
-  // A long sound may become several parts.
-  void add_part(const EvalPart& part, std::vector<Part>& parts) const {
-    if (part.kind == Part::Kind::kText) {
-      parts.push_back(text_part(part.text));
-      return;
-    }
-    const auto limits = arguments_.media.limits();
-    const auto source = media_source(media_folder(), part.text);
-    if (part.kind == Part::Kind::kImage) {
-      parts.push_back(load_image_part(source, limits));
-      return;
-    }
-    for (auto& clip : load_sound_parts(source, long_audio_, sample_rate_hz(*processor_), limits)) {
-      parts.push_back(std::move(clip));
-    }
-  }
-
   // Nothing if it was interrupted.
   std::optional<Answer> ask(const EvalItem& item, const InterruptScope& interrupt) const {
     GenerateOptions options;
@@ -273,8 +204,9 @@ class Evaluation {
     if (item.max_tokens) config.max_new_tokens = item.max_tokens;
     const auto start = Clock::now();
     try {
-      const auto inputs =
-          processor_->apply_chat_template(conversation_of(item), {.add_generation_prompt = true});
+      const auto inputs = processor_->apply_chat_template(
+          conversations_.conversation_of(item, sample_rate_hz(*processor_)),
+          {.add_generation_prompt = true});
       const auto output = model_->generate(inputs.input_ids, inputs.media, config,
                                            &processor_->tokenizer(), options);
       const auto reason = output.finish_reasons.at(0);
@@ -284,7 +216,7 @@ class Evaluation {
                     .generated_tokens = static_cast<std::int64_t>(output.generated_tokens),
                     .seconds = seconds_since(start)};
     } catch (const Error& error) {
-      fail(error.code(), place_of(item), error.what());
+      fail(error.code(), conversations_.place_of(item), error.what());
     }
   }
 
@@ -329,7 +261,7 @@ class Evaluation {
   const std::vector<EvalItem> items_;
   const std::vector<const EvalItem*> chosen_;  // in order
   const std::size_t errors_;                   // how many are shown
-  const LongAudio long_audio_;
+  const EvalConversations conversations_;
   std::optional<Processor> processor_;
   GenerationConfig config_;
   std::vector<std::string> fingerprints_;  // of all items
@@ -340,6 +272,31 @@ class Evaluation {
   std::size_t answered_ = 0;  // in this run
   double load_seconds_ = 0, answer_seconds_ = 0;
 };
+
+// What does not go with --divergence, and what it needs.
+void check_divergence(const Arguments& arguments) {
+  if (!arguments.divergence) {
+    if (arguments.reference) {
+      fail(ErrorCode::kInvalidArgument, "--reference goes with --divergence");
+    }
+    return;
+  }
+  const std::pair<const char*, bool> of_others[] = {
+      {"--perplexity", arguments.perplexity.has_value()},
+      {"--results", arguments.results.has_value()},
+      {"--metric", arguments.metric.has_value()},
+      {"--max-tokens", arguments.max_tokens.has_value()},
+      {"--errors", arguments.errors.has_value()}};
+  for (const auto& [option, is_given] : of_others) {
+    if (is_given) {
+      fail(ErrorCode::kInvalidArgument, option, " and --divergence exclude each other");
+    }
+  }
+  if (!arguments.quantize && !arguments.reference) {
+    fail(ErrorCode::kInvalidArgument, "--divergence: expected --quantize or --reference, ",
+         "so that there are two models to compare");
+  }
+}
 
 // Options that only one of DATASET and --perplexity has.
 void check_combination(const Arguments& arguments) {
@@ -377,7 +334,22 @@ void check_combination(const Arguments& arguments) {
 }
 
 int run(const Arguments& arguments, Output& out) {
+  check_divergence(arguments);
   check_combination(arguments);
+  if (arguments.divergence) {
+    return run_divergence({.model = arguments.model,
+                           .dataset = *arguments.dataset,
+                           .reference = arguments.reference,
+                           .quantize = arguments.quantize,
+                           .system = arguments.system,
+                           .transcribe_prompt = arguments.transcribe_prompt,
+                           .categories = arguments.categories,
+                           .limit = arguments.limit,
+                           .threads = arguments.threads,
+                           .media = arguments.media,
+                           .json = arguments.json},
+                          out);
+  }
   if (!arguments.perplexity) return Evaluation(arguments, out).run();
   return run_perplexity({.model = arguments.model,
                          .file = *arguments.perplexity,
@@ -432,6 +404,14 @@ further on than the one before. In each, only tokens that were not scored before
 is what the model may look back at. Perplexity is exp of the mean negative log-likelihood of a token;
 bits per byte can be compared between models with different tokens.
 
+--divergence tells how much fewer bits change, whether answers are right or not. Of each item the whole
+conversation, the first expected answer included, is read twice: by the model as --quantize holds it,
+and by the reference, the same checkpoint (or that of --reference) as it is stored, computed in f32;
+each encodes pictures and sounds itself. For all positions that are followed by a token of text, KL is
+the Kullback-Leibler divergence of the next token's probabilities from the reference's, in nats: its
+mean, and what it does not exceed for 99% of the tokens; and how often the most likely token is the
+same. Of a model and itself it is 0.
+
 Ctrl-C ends it: the table of what there is, is printed, and the exit code is 130.
 
 --json prints one object: model, dataset, chosen_items; items, correct, accuracy, interval, cut_off
@@ -439,7 +419,9 @@ Ctrl-C ends it: the table of what there is, is printed, and the exit code is 130
 character_rate); the same for each of categories; results (as in FILE); timings (load_seconds,
 answer_seconds, answered_items); threads. With --perplexity: model, file, bytes, tokens,
 scored_tokens, context, stride, windows, nats_per_token, perplexity, bits_per_byte, timings
-(load_seconds, score_seconds), threads.
+(load_seconds, score_seconds), threads. With --divergence: model, quantize, reference, dataset,
+chosen_items; items, tokens, mean_kl, p99_kl, max_kl, top1_agreement; the same for each of categories;
+timings (load_seconds, compare_seconds), threads.
 
 Exit codes are those of "gemma3n --help": 0 however many answers are wrong, 1 for a line or a medium
 that cannot be used, 2 for FILE of another run.
@@ -448,6 +430,7 @@ Examples:
   gemma3n eval gemma-3n-E2B-it questions.jsonl --max-tokens 32 --results answers.jsonl
   gemma3n eval gemma-3n-E2B-it chartqa.jsonl --system "Answer with one word or number." --limit 100
   gemma3n eval gemma-3n-E2B-it fleurs.jsonl --errors 10
+  gemma3n eval gemma-3n-E2B-it questions.jsonl --quantize q4 --divergence
   gemma3n eval gemma-3n-E2B-it --perplexity book.txt --context 1024 --stride 512
 )";
 
@@ -479,6 +462,11 @@ Runner declare_eval(Options& options) {
   options.heading("Pictures and sounds");
   declare_long_audio(options, arguments->media);
   declare_url_options(options, arguments->media);
+  options.heading("Divergence");
+  options.flag("--divergence", arguments->divergence,
+               "instead of answers: how far fewer bits move the next token's probabilities");
+  options.add("--reference", "FOLDER", arguments->reference,
+              "the checkpoint to compare with, as it is stored (MODEL)");
   options.heading("Perplexity");
   options.add("--perplexity", "FILE", arguments->perplexity,
               "instead of DATASET: how well the model predicts a text");

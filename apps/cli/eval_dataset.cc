@@ -239,6 +239,28 @@ std::vector<EvalItem> read_dataset(const std::filesystem::path& file,
   return items;
 }
 
+std::vector<const EvalItem*> choose_items(const std::vector<EvalItem>& items,
+                                          const std::vector<std::string>& categories,
+                                          std::optional<std::int64_t> limit) {
+  if (limit && *limit < 1) {
+    fail(ErrorCode::kInvalidArgument, "--limit: expected 1 or more, got ", *limit);
+  }
+  const std::size_t most = limit ? static_cast<std::size_t>(*limit) : items.size();
+  for (const auto& category : categories) {
+    if (std::ranges::find(items, category, &EvalItem::category) == items.end()) {
+      fail(ErrorCode::kInvalidArgument, "--category: no item has the category '", category, "'");
+    }
+  }
+  std::vector<const EvalItem*> chosen;
+  for (const auto& item : items) {
+    if (chosen.size() == most) break;
+    if (categories.empty() || std::ranges::count(categories, item.category) > 0) {
+      chosen.push_back(&item);
+    }
+  }
+  return chosen;
+}
+
 bool is_url(std::string_view source) {
   return source.starts_with("http:") || source.starts_with("https:") ||
          source.starts_with("data:") || source.find("://") != std::string_view::npos;

@@ -58,6 +58,12 @@ EvalItem parse_item(std::string_view line, const DatasetOptions& options);
 std::vector<EvalItem> read_dataset(const std::filesystem::path& file,
                                    const DatasetOptions& options);
 
+// Those of the wanted categories (none: of all), the first `limit` of them.
+// Throws: kInvalidArgument for a category without items, or a limit below 1.
+std::vector<const EvalItem*> choose_items(const std::vector<EvalItem>& items,
+                                          const std::vector<std::string>& categories,
+                                          std::optional<std::int64_t> limit);
+
 // What load_image and load_audio take for the medium of a line: paths are relative to `folder`.
 std::string media_source(const std::filesystem::path& folder, const std::string& written);
 bool is_url(std::string_view source);  // http:, https:, data:

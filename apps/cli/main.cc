@@ -42,6 +42,7 @@ constexpr const char* kExitCodes = R"(Exit codes:
   1    a file is missing, damaged or not supported; the prompt does not fit in the
        context; memory ran out; the result could not be written
   2    the command line or the request is wrong
+  3    bench --compare: a case is slower than it was
   70   a bug in gemma3n
   130  interrupted with Ctrl-C
   141  whoever read the output closed it

@@ -1,91 +1,141 @@
 #include "work_model.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "options.h"
 
 namespace gemma3n::cli {
 namespace {
 
-// The dimensions under their names in MODEL.md, as floating point because products are large.
-struct Dimensions {
-  explicit Dimensions(const TextConfig& c)
-      : D(static_cast<double>(c.hidden_size)),
-        H(static_cast<double>(c.num_attention_heads)),
-        K(static_cast<double>(c.num_key_value_heads)),
-        E(static_cast<double>(c.head_dim)),
-        A(static_cast<double>(c.altup_num_inputs)),
-        R(static_cast<double>(c.laurel_rank)),
-        P(static_cast<double>(c.hidden_size_per_layer_input)),
-        V(static_cast<double>(c.vocab_size)) {}
-  double D, H, K, E, A, R, P, V;
+// Of a number of the cache; a head of int8 has a scale.
+double cache_value_bytes(CacheStorage cache, const TextConfig& config) {
+  constexpr double kScaleBytes = 4;
+  switch (cache) {
+    case CacheStorage::kInt8:
+      return 1 + kScaleBytes / static_cast<double>(config.head_dim);
+    case CacheStorage::kBF16:
+      return 2;
+    case CacheStorage::kF32:
+      break;
+  }
+  return 4;
+}
+
+bool is_sliding(const TextConfig& c, std::int64_t layer) {
+  return c.layer_types.at(static_cast<std::size_t>(layer)) == AttentionType::kSliding;
+}
+
+// Keys that the queries at `position` of the first `layers` layers see, together.
+double visible_keys(const TextConfig& c, std::int64_t layers, std::int64_t position) {
+  double keys = 0;
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const auto seen = position + 1;
+    keys += static_cast<double>(is_sliding(c, i) ? std::min(seen, c.sliding_window) : seen);
+  }
+  return keys;
+}
+
+// Scores and weighted sums of values.
+double attention_ops(const TextConfig& c, double keys) {
+  return 2 * 2 * static_cast<double>(c.num_attention_heads * c.head_dim) * keys;
+}
+
+// 3 of "layers.3.mlp.up_proj.weight"; absent for matrices outside the layers.
+std::optional<std::int64_t> layer_of(std::string_view name) {
+  constexpr std::string_view kLayers = "layers.";
+  if (!name.starts_with(kLayers)) return std::nullopt;
+  name.remove_prefix(kLayers.size());
+  return parse_integer(name.substr(0, name.find('.')), "layer");
+}
+
+// What a pass of `tokens` rows, of which the last is wanted, does with a matrix.
+struct Use {
+  double rows = 0;       // that are multiplied by it
+  double share = 1;      // of it, for one row
+  double looked_up = 0;  // of its rows, copied
 };
 
-// Weights of layer `i` that a token's row meets; each is one multiply-add.
-double layer_weights(const TextConfig& c, std::int64_t i) {
-  const Dimensions d(c);
-  const auto at = static_cast<std::size_t>(i);
-  const double F = static_cast<double>(c.intermediate_size.at(at));
-  const double density = 1.0 - c.activation_sparsity_pattern.at(at);
-
-  const double queries_and_output = 2 * d.D * d.H * d.E;
-  const double keys_and_values = i < c.first_kv_shared_layer() ? 2 * d.D * d.K * d.E : 0;
-  const double laurel = 2 * d.D * d.R;
-  const double mlp = d.D * F * (1 + 2 * density);  // gate_proj; up_proj and down_proj
-  const double altup = d.A * d.D + d.A * d.A * d.A + d.A * d.A;
-  const double per_layer_input = 2 * d.D * d.P;
-  return queries_and_output + keys_and_values + laurel + mlp + altup + per_layer_input;
+Use use_of(const TextConfig& c, const MatrixInfo& m, double tokens) {
+  if (m.name.starts_with("embed_tokens_per_layer.")) return {.looked_up = tokens};
+  if (m.name.starts_with("embed_tokens.")) {
+    return {.rows = c.tie_word_embeddings ? 1.0 : 0.0, .looked_up = tokens};
+  }
+  if (m.name.starts_with("altup_unembed_projections.") || m.name.starts_with("lm_head.")) {
+    return {.rows = 1};
+  }
+  const auto owners = static_cast<double>(c.first_kv_shared_layer());
+  if (m.name.starts_with("per_layer_model_projection.")) {  // a slice for each layer
+    const double owned = owners / static_cast<double>(c.num_hidden_layers);
+    return {.rows = owned * tokens + (1 - owned)};
+  }
+  const auto layer = layer_of(m.name);
+  if (!layer) return {.rows = tokens};
+  Use use = {.rows = *layer < c.first_kv_shared_layer() ? tokens : 1};
+  const bool is_neurons = m.name.find(".up_proj.") != std::string::npos ||
+                          m.name.find(".down_proj.") != std::string::npos;
+  if (is_neurons) use.share -= c.activation_sparsity_pattern.at(static_cast<std::size_t>(*layer));
+  return use;
 }
 
-// The first `layers` layers and what comes before them.
-double row_weights(const TextConfig& c, std::int64_t layers) {
-  const Dimensions d(c);
-  const double per_layer_model_projection = static_cast<double>(layers) * d.P * d.D;
-  double weights = per_layer_model_projection + (d.A - 1) * d.D * d.D;  // altup_projections
-  for (std::int64_t i = 0; i < layers; ++i) weights += layer_weights(c, i);
-  return weights;
+Work work_of(const MatrixInfo& m, const Use& use) {
+  double size = 1;
+  for (const auto dimension : m.shape) size *= static_cast<double>(dimension);
+  const auto bytes = static_cast<double>(m.bytes);
+  const double ops = 2 * size * use.share * use.rows;
+  const bool is_int8 = m.storage.starts_with("q");
+  Work work = {.f32_ops = is_int8 ? 0 : ops, .int8_ops = is_int8 ? ops : 0};
+  if (use.rows > 0) {
+    // Each row chooses its own neurons; of several rows' choices, all are read.
+    work.bytes = bytes * (1 - std::pow(1 - use.share, use.rows));
+  } else {
+    work.bytes = std::min(bytes, use.looked_up * bytes / static_cast<double>(m.shape.at(0)));
+  }
+  return work;
 }
 
-double head_weights(const TextConfig& c) {
-  const Dimensions d(c);
-  return (d.A - 1) * d.D * d.D + d.V * d.D;  // altup_unembed_projections, vocabulary
-}
-
-// Keys that a query at `position` sees in layer `i`.
-double visible_keys(const TextConfig& c, std::int64_t i, std::int64_t position) {
-  const bool is_sliding = c.layer_types.at(static_cast<std::size_t>(i)) == AttentionType::kSliding;
-  const auto seen = position + 1;
-  return static_cast<double>(is_sliding ? std::min(seen, c.sliding_window) : seen);
-}
-
-// Scores and weighted sum of values.
-double attention_multiply_adds(const TextConfig& c, std::int64_t layers, std::int64_t position) {
-  const Dimensions d(c);
-  double keys = 0;
-  for (std::int64_t i = 0; i < layers; ++i) keys += visible_keys(c, i, position);
-  return 2 * d.H * d.E * keys;
+Work matrices_work(const TextConfig& c, std::span<const MatrixInfo> matrices, double tokens) {
+  Work total;
+  for (const auto& matrix : matrices) total += work_of(matrix, use_of(c, matrix, tokens));
+  return total;
 }
 
 }  // namespace
 
-double prefill_multiply_adds(const TextConfig& config, std::int64_t prompt_tokens) {
-  const auto owners = config.first_kv_shared_layer();
+Work& Work::operator+=(const Work& more) {
+  f32_ops += more.f32_ops;
+  int8_ops += more.int8_ops;
+  bytes += more.bytes;
+  return *this;
+}
+
+Bound bound_of(const Work& work, const MachineLimits& limits) {
+  const double reading = work.bytes / limits.read_bytes_per_second;
+  const double computing =
+      work.f32_ops / limits.f32_flops_per_second + work.int8_ops / limits.int8_ops_per_second;
+  return {std::max(reading, computing), reading > computing};
+}
+
+Work prefill_work(const TextConfig& config, std::span<const MatrixInfo> matrices,
+                  std::int64_t prompt_tokens) {
+  Work work = matrices_work(config, matrices, static_cast<double>(prompt_tokens));
   const auto last = prompt_tokens - 1;
-  double total = static_cast<double>(last) * row_weights(config, owners);
-  for (std::int64_t t = 0; t < last; ++t) total += attention_multiply_adds(config, owners, t);
-  return total + decode_weights(config) +
-         attention_multiply_adds(config, config.num_hidden_layers, last);
-}
-
-double decode_weights(const TextConfig& config) {
-  return row_weights(config, config.num_hidden_layers) + head_weights(config);
-}
-
-double decode_cache_values(const TextConfig& config, std::int64_t context_tokens) {
-  const Dimensions d(config);
-  double keys = 0;
-  for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    keys += visible_keys(config, i, context_tokens);
+  double keys = visible_keys(config, config.num_hidden_layers, last);
+  for (std::int64_t t = 0; t < last; ++t) {
+    keys += visible_keys(config, config.first_kv_shared_layer(), t);
   }
-  return 2 * d.K * d.E * keys;
+  work.f32_ops += attention_ops(config, keys);
+  return work;
+}
+
+Work decode_work(const TextConfig& config, std::span<const MatrixInfo> matrices, CacheStorage cache,
+                 std::int64_t context_tokens) {
+  Work work = matrices_work(config, matrices, 1);
+  const double keys = visible_keys(config, config.num_hidden_layers, context_tokens);
+  work.f32_ops += attention_ops(config, keys);
+  const auto key_values = static_cast<double>(2 * config.num_key_value_heads * config.head_dim);
+  work.bytes += key_values * keys * cache_value_bytes(cache, config);
+  return work;
 }
 
 std::optional<double> vision_multiply_adds(const VisionConfig& config, std::int64_t size) {

@@ -1,32 +1,49 @@
-// How much work the text model cannot do without: what `bench` holds its measurements against.
+// How much work the model cannot do without: what `bench` holds its measurements against.
 //
-// Counted are the matrices (and the attention over cached positions), because they are all but a
-// percent of the work. Left out are norms, activation functions, rotary embedding, the mixing of
-// AltUp's streams, and the one row that a token takes from each embedding table.
+// Counted are the matrices, with the bytes they take where they lie, scales included, and the
+// attention over cached positions, because they are all but a percent of the work. Left out are
+// norms, activation functions, rotary embedding, the mixing of AltUp's streams, and the traffic of
+// what is computed on the way; of the cache, what a prompt writes and finds again.
 //
 // What need not be done is not counted:
 //  * layers without keys and values of their own, for all prompt tokens but the last;
 //  * of up_proj and down_proj in a layer of sparsity s, the share s of the neurons;
-//  * the vocabulary head, for all prompt tokens but the last.
+//  * the vocabulary head, for all prompt tokens but the last;
+//  * of tables that are looked up, all rows but those of the tokens.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
-#include "gemma3n/config.h"
+#include "gemma3n/model.h"
+#include "gemma3n/system.h"
 
 namespace gemma3n::cli {
 
-// Multiply-adds to read a prompt of `prompt_tokens` and give the first new token.
-double prefill_multiply_adds(const TextConfig& config, std::int64_t prompt_tokens);
+struct Work {
+  double f32_ops = 0, int8_ops = 0;  // a multiply-add is two; int8: with weights of 8 bits or less
+  double bytes = 0;                  // read from memory
 
-// Weights (not bytes) that one decode step reads.
-double decode_weights(const TextConfig& config);
+  explicit operator bool() const { return f32_ops + int8_ops + bytes > 0; }
+  Work& operator+=(const Work& more);
+};
 
-// Numbers (not bytes) of the key/value cache that a decode step reads, with `context_tokens` before
-// the new one.
-double decode_cache_values(const TextConfig& config, std::int64_t context_tokens);
+// The least time that a machine of these limits needs, and what keeps it from being less.
+struct Bound {
+  double seconds = 0;
+  bool is_memory = false;  // reading, not computing
+};
+Bound bound_of(const Work& work, const MachineLimits& limits);
+
+// To read a prompt of `prompt_tokens` and give the first new token.
+Work prefill_work(const TextConfig& config, std::span<const MatrixInfo> matrices,
+                  std::int64_t prompt_tokens);
+
+// Of one decode step, with `context_tokens` before the new one.
+Work decode_work(const TextConfig& config, std::span<const MatrixInfo> matrices, CacheStorage cache,
+                 std::int64_t context_tokens);
 
 // Multiply-adds of the vision tower for a picture of `size` x `size` pixels: counted for the
 // published width and 768 pixels only.

@@ -151,6 +151,14 @@ class TextModel {
   std::shared_ptr<const ModelImpl> impl_;
 };
 
+// A matrix of the text model as it lies in memory.
+struct MatrixInfo {
+  std::string name;  // as in the checkpoint, but for the prefix: "layers.3.mlp.up_proj.weight"
+  std::vector<std::int64_t> shape;  // [outputs, inputs]; of a table [rows, width]
+  std::string storage;              // "f32", "f16", "bf16", "q8", "q4"
+  std::int64_t bytes = 0;           // scales included
+};
+
 // The stack with the vocabulary head. Immutable; copies share the weights; thread-safe.
 class ForCausalLM {
  public:
@@ -168,6 +176,8 @@ class ForCausalLM {
   std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
   const TextConfig& config() const;
   int threads() const;
+  // Every matrix and table once: a head that is the embedding table is not listed again.
+  std::vector<MatrixInfo> matrices() const;
 
   explicit ForCausalLM(std::shared_ptr<const ModelImpl> impl) : impl_(std::move(impl)) {}
   const std::shared_ptr<const ModelImpl>& impl() const { return impl_; }

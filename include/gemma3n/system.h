@@ -22,6 +22,7 @@ SystemInfo system_info();
 struct MachineLimits {
   double read_bytes_per_second = 0;  // streaming reads from memory, all threads together
   double f32_flops_per_second = 0;   // fused multiply-adds counted as two, all threads together
+  double int8_ops_per_second = 0;    // likewise of 8-bit integers, by the kernels in use
 };
 MachineLimits measure_limits(int threads);
 

@@ -529,6 +529,7 @@ TEST_P(Kernels, LimitLoops) {
   for (const std::size_t n : {0, 1, 15, 16, 77}) {
     EXPECT_EQ(fast.xor_words(words.data(), n), plain.xor_words(words.data(), n));
     EXPECT_EQ(fast.fma_chains(n), plain.fma_chains(n));
+    EXPECT_EQ(fast.int8_chains(n), plain.int8_chains(n));
   }
 }
 

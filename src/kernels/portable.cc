@@ -314,6 +314,24 @@ float fma_chains(std::size_t steps) {
   return total;
 }
 
+std::uint32_t int8_chains(std::size_t steps) {
+  std::uint32_t total = 0;
+  for (std::size_t start = 1; start <= kInt8Chains * kLanes; ++start) {
+    auto lane = static_cast<std::uint32_t>(start);
+    for (std::size_t i = 0; i < steps; ++i) {
+      int sum = 0;
+      for (int factor = 1; factor <= static_cast<int>(kInt8Factors); ++factor) {
+        for (int byte = 0; byte < 4; ++byte) {
+          sum += factor * static_cast<std::int8_t>(lane >> (8 * byte));
+        }
+      }
+      lane += static_cast<std::uint32_t>(sum);
+    }
+    total += lane;
+  }
+  return total;
+}
+
 }  // namespace
 
 const KernelTable& portable_kernels() {
@@ -354,6 +372,7 @@ const KernelTable& portable_kernels() {
       .altup_correct = altup_correct,
       .xor_words = xor_words,
       .fma_chains = fma_chains,
+      .int8_chains = int8_chains,
   };
   return table;
 }

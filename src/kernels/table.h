@@ -139,6 +139,9 @@ struct AttendValues {
 
 inline constexpr std::size_t kFmaChains = 12;  // of fma_chains: enough to hide its latency
 
+// Of int8_chains: factors a step multiplies by, as many as a group of kGroup has quads.
+inline constexpr std::size_t kInt8Chains = 12, kInt8Factors = 8;
+
 struct KernelTable {
   const char* name;  // "portable", "avx2", "avx512"
 
@@ -214,6 +217,11 @@ struct KernelTable {
   // kFmaChains independent chains of `steps` fused multiply-adds on eight lanes each; returns a
   // value that depends on all of them.
   float (*fma_chains)(std::size_t steps);
+  // kInt8Chains independent chains of `steps` steps on eight lanes v of 32 bits each, that wrap:
+  //   v += sum over f = 1 .. kInt8Factors and the four bytes b of v, signed, of f * b.
+  // This is what the product of a group of 4-bit weights takes, but for its scale. Lane l of chain
+  // c begins as 8 c + l + 1. Returns the sum of all lanes.
+  std::uint32_t (*int8_chains)(std::size_t steps);
 };
 
 }  // namespace gemma3n

@@ -325,5 +325,12 @@ TEST(System, KnowsItsKernels) {
   EXPECT_THROW(measure_limits(0), Error);
 }
 
+TEST(System, MeasuresWhatTheMachineCanDo) {
+  const MachineLimits limits = measure_limits(1);
+  EXPECT_GT(limits.read_bytes_per_second, 0);
+  EXPECT_GT(limits.f32_flops_per_second, 0);
+  EXPECT_GT(limits.int8_ops_per_second, 0);
+}
+
 }  // namespace
 }  // namespace gemma3n

@@ -79,6 +79,11 @@ MachineLimits measure_limits(int threads) {
   limits.f32_flops_per_second = best_rate(pool, kFlopsPerStep * kSteps, [&](std::int64_t) {
     sink += static_cast<std::uint64_t>(k.fma_chains(kSteps));
   });
+
+  constexpr std::size_t kInt8Steps = std::size_t{1} << 18;
+  constexpr double kOpsPerStep = 2.0 * 4 * 8 * kInt8Factors * kInt8Chains;
+  limits.int8_ops_per_second = best_rate(pool, kOpsPerStep * kInt8Steps,
+                                         [&](std::int64_t) { sink += k.int8_chains(kInt8Steps); });
   return limits;
 }
 

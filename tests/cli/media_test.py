@@ -205,21 +205,6 @@ class MediaTest(CliTest, SmallWholeModel):
         self.refuse(USAGE, "transcribe", self.whole, self.tone, self.tone, "--srt", saying=["one FILE, got 2"])
         self.refuse(FAILURE, "transcribe", self.whole, self.folder / "no.wav", saying=["no.wav"])
 
-    def test_towers_are_timed(self):
-        report = self.succeed_json("bench", self.whole, "--image-size", "32,64", "--audio-seconds", "1",
-                                   "--threads", "1", "--repeat", "1")
-        self.assertEqual([result["medium"] for result in report["results"]], ["32 x 32", "64 x 64", "1 s of sound"])
-        for result in report["results"]:
-            self.assertGreater(result["encode_seconds"], 0)
-            self.assertGreater(result["f32_flops_per_second"], 0)
-        self.assertIn("peak_share", report["results"][2])
-        lines = self.succeed("bench", self.whole, "--audio", "--audio-seconds", "1,2", "--threads", "1", "--repeat",
-                             "1").splitlines()
-        self.assertEqual([line.split()[:2] for line in lines[2:]], [["1", "1"], ["1", "2"]])
-        self.refuse(FAILURE, "bench", self.chat, "--image", saying=["ForCausalLM"])
-        self.refuse(USAGE, "bench", self.whole, "--image", "--image-size", "0", saying=["--image-size"])
-        self.refuse(USAGE, "bench", self.whole, "--audio", "--audio-seconds", "31", saying=["--audio-seconds"])
-
     def test_inspection_tells_of_the_towers(self):
         report = self.succeed_json("inspect", self.whole)
         self.assertTrue(report["has_towers"])
