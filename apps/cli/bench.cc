@@ -63,22 +63,27 @@ double median(std::vector<double> numbers) {
   return numbers.size() % 2 == 1 ? numbers[middle] : (numbers[middle - 1] + numbers[middle]) / 2;
 }
 
+// Of the text model. The shape and the dtype of quantised matrices are those of their bytes.
 double mean_weight_bytes(const CheckpointInfo& info) {
   double bytes = 0, weights = 0;
   for (const auto& tensor : info.tensors) {
     if (!tensor.of_text_model) continue;
-    double count = 1;
-    for (const auto dimension : tensor.shape) count *= static_cast<double>(dimension);
-    weights += count;
-    bytes += count * (tensor.dtype == "F32" ? 4 : 2);
+    double size = tensor.dtype == "F32" ? 4 : tensor.dtype == "U8" ? 1 : 2;
+    for (const auto dimension : tensor.shape) size *= static_cast<double>(dimension);
+    weights += static_cast<double>(tensor.parameters);
+    bytes += size;
   }
   return weights > 0 ? bytes / weights : 2;
 }
 
 // With the scale that 32 weights share; `stored` if they are left as they are.
-double quantized_weight_bytes(const std::optional<std::string>& quantize, double stored) {
+double weight_bytes(const std::optional<std::string>& quantize, double stored) {
   constexpr double kScaleBytes = 2.0 / 32;
   switch (quantization(quantize)) {
+    case Quantization::kF32:
+      return 4;
+    case Quantization::kBF16:
+      return 2;
     case Quantization::kInt8:
       return 1 + kScaleBytes;
     case Quantization::kInt4:
@@ -93,11 +98,11 @@ Subject subject_of(const Arguments& arguments) {
   const std::string kind = arguments.quantize ? ", " + *arguments.quantize : "";
   if (arguments.synthetic) {
     return {"synthetic " + *arguments.synthetic + kind, published_config(*arguments.synthetic),
-            quantized_weight_bytes(arguments.quantize, 2)};
+            weight_bytes(arguments.quantize, 2)};
   }
   const auto info = inspect_checkpoint(*arguments.model);
   return {*arguments.model + kind, info.text_config,
-          quantized_weight_bytes(arguments.quantize, mean_weight_bytes(info))};
+          weight_bytes(arguments.quantize, mean_weight_bytes(info))};
 }
 
 GenerateOutput timed_run(const ForCausalLM& model, std::int64_t prompt_tokens,
