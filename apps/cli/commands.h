@@ -14,6 +14,7 @@ Runner declare_transcribe(Options& options);
 Runner declare_eval(Options& options);
 Runner declare_tokenize(Options& options);
 Runner declare_inspect(Options& options);
+Runner declare_quantize_command(Options& options);
 Runner declare_info(Options& options);
 Runner declare_bench(Options& options);
 

@@ -72,6 +72,12 @@ std::string sparsity_text(const TextConfig& config) {
          " of their neurons";
 }
 
+std::string weights_text(Quantization quantization) {
+  if (quantization == Quantization::kNone) return "as published";
+  return std::string(quantization == Quantization::kInt8 ? "8" : "4") + " bits in groups of 32 (" +
+         std::string(quantization_name(quantization)) + ")";
+}
+
 std::string summary_table(const CheckpointInfo& info) {
   const auto& config = info.text_config;
   const auto used = std::ranges::count(info.tensors, true, &TensorInfo::used);
@@ -88,6 +94,7 @@ std::string summary_table(const CheckpointInfo& info) {
        {"heads", std::to_string(config.num_attention_heads) + " of " +
                      std::to_string(config.head_dim) + ", " +
                      std::to_string(config.num_key_value_heads) + " for keys and values"},
+       {"weights", weights_text(info.quantization)},
        {"vocabulary", std::to_string(config.vocab_size)},
        {"context", std::to_string(config.max_position_embeddings) + " tokens"},
        {"parameters", with_unit(static_cast<double>(info.total_parameters)) + " in all, " +
@@ -106,6 +113,7 @@ void write_tensors(Json& json, const std::vector<TensorInfo>& tensors) {
         .member("name", tensor.name)
         .member("dtype", tensor.dtype)
         .member("shape", std::span<const std::int64_t>(tensor.shape))
+        .member("parameters", tensor.parameters)
         .member("file", tensor.file)
         .member("used", tensor.used)
         .end_object();
@@ -137,6 +145,7 @@ std::string json_report(const CheckpointInfo& info, bool with_tensors) {
       .member("head_dim", config.head_dim)
       .member("vocab_size", config.vocab_size)
       .member("max_position_embeddings", config.max_position_embeddings)
+      .member("quantization", quantization_name(info.quantization))
       .member("total_parameters", info.total_parameters)
       .member("text_parameters", info.text_parameters)
       .member("effective_parameters", info.effective_parameters);
@@ -160,8 +169,10 @@ The table lists name, data type as in the file, shape, whether the model uses th
 file. No weights are read.
 
 --json prints one object: architecture, has_towers (it takes pictures and sounds), the text model's
-dimensions under their names in config.json, total_parameters, text_parameters,
-effective_parameters, and tensors (name, dtype, shape, file, used).
+dimensions under their names in config.json, quantization (none, q8, q4), total_parameters,
+text_parameters, effective_parameters, and tensors (name, dtype, shape, parameters, file, used). A
+matrix of 8 or 4 bits has the dtype U8 and the shape of its bytes; parameters is how many values it
+stands for.
 )";
 
 }  // namespace

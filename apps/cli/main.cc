@@ -26,6 +26,7 @@ const std::vector<Command>& commands() {
       {"tokenize", "Turn text into token ids, or ids into text.", declare_tokenize},
       {"inspect", "List the tensors of a checkpoint and describe its architecture.",
        declare_inspect},
+      {"quantize", "Write a checkpoint with weights of 8 or 4 bits.", declare_quantize_command},
       {"info", "Describe this program and this machine.", declare_info},
       {"bench", "Time the model, and compare it with what the machine can do.", declare_bench},
   };
@@ -55,6 +56,7 @@ constexpr const char* kExamples = R"(Examples:
   gemma3n run gemma-3n-E2B-it --image cat.jpg "What is in this picture?"
   gemma3n transcribe gemma-3n-E2B-it speech.mp3
   gemma3n eval gemma-3n-E2B-it questions.jsonl --results answers.jsonl
+  gemma3n quantize gemma-3n-E2B-it gemma-3n-E2B-it-q4
   gemma3n chat gemma-3n-E2B-it --system "Answer in French."
 )";
 

@@ -14,23 +14,17 @@
 #include "gemma3n/config.h"
 #include "gemma3n/error.h"
 #include "gemma3n/media_inputs.h"
+#include "gemma3n/quantization.h"
 #include "gemma3n/tensor.h"
 
 namespace gemma3n {
-
-// How the weights of the text model's linear layers are held in memory.
-//   kInt8, kInt4: groups of 32 values share a 16-bit scale, 8.5 or 4.5 bits a weight; the inputs of
-//   these layers are rounded to 8 bits. Several times faster, at a small loss of quality.
-enum class Quantization { kNone, kInt8, kInt4 };  // kNone: as the checkpoint stores them
-
-// Of "none", "q8" and "q4".   Throws: kInvalidArgument for another name.
-Quantization quantization_from_name(std::string_view name);
 
 struct LoadOptions {
   int threads = 0;                                        // 0 = one per core this process may use
   std::function<void(std::string_view)> on_warning = {};  // one line each; null = dropped
   std::function<void(double fraction)> on_progress = {};  // 0 to 1, from the loading thread
-  Quantization quantization = Quantization::kNone;        // done while it loads
+  // Done while it loads. Of a checkpoint that is quantised already, kNone or what it has.
+  Quantization quantization = Quantization::kNone;
 };
 
 struct CacheOptions {
@@ -252,19 +246,21 @@ class ForConditionalGeneration {
 // What `gemma3n inspect` prints: every tensor of a checkpoint and whether the model uses it.
 struct TensorInfo {
   std::string name;
-  std::string dtype;  // as in the file: "BF16", "F32", ...
-  std::vector<std::int64_t> shape;
-  std::string file;            // relative to the model directory
-  bool used = false;           // by the text model or a tower
-  bool of_text_model = false;  // used by the text model
+  std::string dtype;                // as in the file: "BF16", "F32", ...
+  std::vector<std::int64_t> shape;  // as in the file: of a quantised matrix, that of its bytes
+  std::int64_t parameters = 0;      // the values it stands for
+  std::string file;                 // relative to the model directory
+  bool used = false;                // by the text model or a tower
+  bool of_text_model = false;       // used by the text model
 };
 struct CheckpointInfo {
   std::vector<TensorInfo> tensors;
   std::string architecture;  // "Gemma3nForConditionalGeneration", ...
   bool has_towers = false;   // can be loaded as ForConditionalGeneration
   TextConfig text_config;
-  std::int64_t total_parameters = 0;      // of all tensors in the files
-  std::int64_t text_parameters = 0;       // of the tensors the text model uses
+  Quantization quantization = Quantization::kNone;  // as it is stored: kNone, kInt8 or kInt4
+  std::int64_t total_parameters = 0;                // of all tensors in the files
+  std::int64_t text_parameters = 0;                 // of the tensors the text model uses
   std::int64_t effective_parameters = 0;  // the text model's without both embedding tables
 };
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir);

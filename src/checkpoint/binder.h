@@ -18,13 +18,16 @@ class TensorBinder {
   virtual ~TensorBinder() = default;
 
   // One row of the table: the tensor's name in the checkpoint, its slot, its expected shape.
-  // A Weight stays where it is stored, in its own dtype.
-  void tensor(std::string_view name, Weight& slot, const Shape& shape) {
-    bind_tensor(prefix_ + std::string(name), slot, shape);
+  // A Weight stays where it is stored, in its own dtype; how it is read decides what becomes of it
+  // in a model of fewer bits (ops/weight_form.h).
+  void tensor(std::string_view name, Weight& slot, const Shape& shape,
+              Access access = Access::kAsStored) {
+    bind_tensor(prefix_ + std::string(name), slot, shape, access);
   }
   // The same for a tensor outside the model's prefix: "lm_head.weight".
-  void top_tensor(std::string_view name, Weight& slot, const Shape& shape) {
-    bind_top_tensor(std::string(name), slot, shape);
+  void top_tensor(std::string_view name, Weight& slot, const Shape& shape,
+                  Access access = Access::kAsStored) {
+    bind_top_tensor(std::string(name), slot, shape, access);
   }
   // A tensor of shape [n], converted to f32.
   void vector(std::string_view name, Vector& slot, Index n) {
@@ -51,8 +54,10 @@ class TensorBinder {
   }
 
  protected:
-  virtual void bind_tensor(const std::string& name, Weight& slot, const Shape& shape) = 0;
-  virtual void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape) = 0;
+  virtual void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                           Access access) = 0;
+  virtual void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                               Access access) = 0;
   virtual void bind_vector(const std::string& name, Vector& slot, Index n) = 0;
   virtual bool has_tensor(const std::string& name) const = 0;
 

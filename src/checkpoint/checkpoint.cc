@@ -37,20 +37,8 @@ fs::path blobs_folder(const fs::path& folder) {
   return is_snapshot ? repository / "blobs" : fs::path();
 }
 
-// Maps `name` of the folder. All links are resolved first, and the file they lead to is then opened
-// without following any: a link put in its place meanwhile is refused.
 SafetensorsFile open_shard(const fs::path& folder, const std::string& name) {
-  std::error_code error;
-  const fs::path real = fs::canonical(folder / name, error);
-  if (error) {
-    fail(ErrorCode::kNotFound, folder.string(), ": ", printable(name),
-         ": cannot open: ", error.message());
-  }
-  if (real.parent_path() != folder && real.parent_path() != blobs_folder(folder)) {
-    fail(ErrorCode::kCorruptData, folder.string(), ": ", printable(name),
-         ": the link leads out of the model folder; copy the file into it");
-  }
-  return SafetensorsFile(MappedFile(real, SymbolicLinks::kRefuse), name);
+  return SafetensorsFile(open_model_file(folder, name), name);
 }
 
 void check_shard_name(const std::string& tensor, const std::string& shard) {
@@ -129,6 +117,23 @@ void check_placements(const std::vector<Placement>& placements,
 }
 
 }  // namespace
+
+// All links are resolved first, and the file they lead to is then opened without following any: a
+// link put in its place meanwhile is refused.
+MappedFile open_model_file(const fs::path& folder, const std::string& name) {
+  std::error_code error;
+  const fs::path real = fs::canonical(folder / name, error);
+  if (error) {
+    fail(ErrorCode::kNotFound, folder.string(), ": ", printable(name),
+         ": cannot open: ", error.message());
+  }
+  const fs::path own = (folder / name).parent_path();
+  if (real.parent_path() != own && real.parent_path() != blobs_folder(folder)) {
+    fail(ErrorCode::kCorruptData, folder.string(), ": ", printable(name),
+         ": the link leads out of the model folder; copy the file into it");
+  }
+  return MappedFile(real, SymbolicLinks::kRefuse);
+}
 
 struct Checkpoint::Impl {
   fs::path directory;

@@ -44,4 +44,8 @@ class Checkpoint {
   std::shared_ptr<const Impl> impl_;
 };
 
+// Maps a file of a model folder; `folder` is canonical. A link is followed as by Checkpoint::open.
+// Throws: kNotFound, kCorruptData.
+MappedFile open_model_file(const std::filesystem::path& folder, const std::string& name);
+
 }  // namespace gemma3n

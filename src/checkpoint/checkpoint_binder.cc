@@ -9,6 +9,8 @@
 #include <sstream>
 
 #include "checkpoint/printable.h"
+#include "ops/quantize.h"
+#include "ops/weight_form.h"
 
 namespace gemma3n {
 namespace {
@@ -19,6 +21,8 @@ constexpr std::array<std::string_view, 4> kTextPrefixes = {
     "language_model.",        // Gemma3nModel
     "",                       // Gemma3nTextModel
 };
+
+constexpr std::size_t kScaleAlignment = 2;  // of quantised matrices, which are read as they lie
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::ostringstream out;
@@ -136,15 +140,36 @@ const CheckpointTensor& CheckpointBinder::require(const std::string& full_name,
     fail(ErrorCode::kCorruptData, where(*tensor), "expected shape ", shape, ", got ",
          shape_text(tensor->entry->shape));
   }
-  used_.insert(full_name);
+  used_[full_name] = shape.size();
   return *tensor;
 }
 
-void CheckpointBinder::bind_tensor(const std::string& name, Weight& slot, const Shape& shape) {
-  bind_top_tensor(prefix_ + name, slot, shape);
+void CheckpointBinder::bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                                   Access access) {
+  bind_top_tensor(prefix_ + name, slot, shape, access);
 }
 
-void CheckpointBinder::bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape) {
+void CheckpointBinder::bind_quantized(const std::string& full_name, Weight& slot,
+                                      const Shape& shape, Storage storage) {
+  const CheckpointTensor& tensor = require(full_name, quantized_shape(shape, storage));
+  if (tensor.entry->dtype != StoredDType::kU8) {
+    fail(ErrorCode::kCorruptData, where(tensor), "expected dtype U8, got ",
+         name(tensor.entry->dtype));
+  }
+  if (tensor.entry->offset % kScaleAlignment != 0) {
+    fail(ErrorCode::kCorruptData, where(tensor), "begins at byte ", tensor.entry->offset,
+         ", expected a multiple of ", kScaleAlignment);
+  }
+  slot = quantized_weight(tensor.bytes().data(), shape, storage);
+  used_[full_name] = shape.size();
+}
+
+void CheckpointBinder::bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                                       Access access) {
+  const WeightForm form = form_of(shape, DType::kF32, access, quantization_);
+  if (form.storage != Storage::kRows) {
+    return bind_quantized(name, slot, shape_as_read(shape, access), form.storage);
+  }
   const CheckpointTensor& tensor = require(name, shape);
   slot.dtype = weight_dtype_of(tensor);
   slot.shape = shape;
@@ -159,6 +184,11 @@ void CheckpointBinder::bind_vector(const std::string& name, Vector& slot, Index 
     fail(ErrorCode::kCorruptData, where(tensor), "element ", bad - slot.values.begin(),
          ": expected a finite number, got ", *bad);
   }
+}
+
+Index CheckpointBinder::values_of(std::string_view full_name) const {
+  const auto found = used_.find(full_name);
+  return found == used_.end() ? 0 : found->second;
 }
 
 bool CheckpointBinder::has_tensor(const std::string& name) const {

@@ -5,102 +5,42 @@
 
 #include "base/pages.h"
 #include "checkpoint/checkpoint_binder.h"
+#include "checkpoint/quantization_config.h"
 #include "model/loaded_model.h"
-#include "model/quantize_model.h"
+#include "model/prepare.h"
 
 namespace gemma3n {
 namespace {
 
-constexpr const char* kWholeModelPrefix = "model.";  // of Gemma3nForConditionalGeneration
-
-std::size_t weight_bytes(const Weight& w) {
-  return static_cast<std::size_t>(w.shape.size()) * size_bytes(w.dtype);
-}
-
-int thread_count(const LoadOptions& options) {
-  constexpr int kMost = 256;
-  if (options.threads < 0 || options.threads > kMost) {
-    fail(ErrorCode::kInvalidArgument, "threads: expected 0 (one per core) to ", kMost, ", got ",
-         options.threads);
-  }
-  return options.threads > 0 ? options.threads : available_threads();
-}
-
-// to[c, r] = from[r, c], in squares that stay in the cache.
-template <typename T>
-void transpose(ThreadPool& pool, const T* from, T* to, Index rows, Index columns) {
-  constexpr Index kSquare = 64;
-  pool.parallel_for(columns, kSquare, [&](Index c0, Index c1) {
-    for (Index r0 = 0; r0 < rows; r0 += kSquare) {
-      const Index r1 = std::min(rows, r0 + kSquare);
-      for (Index c = c0; c < c1; ++c) {
-        for (Index r = r0; r < r1; ++r) {
-          std::memcpy(to + c * rows + r, from + r * columns + c, sizeof(T));  // may be unaligned
-        }
-      }
-    }
-  });
-}
-
-// Sparse layers read down_proj neuron by neuron: store it so, and let go of the original.
-void store_by_neuron(ModelImpl& model, Mlp& mlp) {
-  const Weight& down = mlp.down_proj;
-  const Index D = down.shape[0], F = down.shape[1];
-  auto buffer = std::make_unique_for_overwrite<std::byte[]>(weight_bytes(down));
-  if (size_bytes(down.dtype) == 4) {
-    transpose(model.pool, static_cast<const std::uint32_t*>(down.data),
-              reinterpret_cast<std::uint32_t*>(buffer.get()), D, F);
-  } else {
-    transpose(model.pool, static_cast<const std::uint16_t*>(down.data),
-              reinterpret_cast<std::uint16_t*>(buffer.get()), D, F);
-  }
-  mlp.down_rows.rows = {buffer.get(), down.dtype, {F, D}};
-  model.extra.push_back(std::move(buffer));
-}
-
-void prepare(ModelImpl& model, bool is_mapped, const LoadOptions& options) {
-  auto& layers = model.decoder.layers;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    Mlp& mlp = layers[i].mlp;
-    if (mlp.is_sparse) {
-      store_by_neuron(model, mlp);
-      if (is_mapped) release_mapped_pages(mlp.down_proj.data, weight_bytes(mlp.down_proj));
-      mlp.down_proj = {};
-    }
-    if (options.on_progress && options.quantization == Quantization::kNone) {
-      options.on_progress(static_cast<double>(i + 1) / static_cast<double>(layers.size()));
-    }
-  }
-  if (options.quantization != Quantization::kNone) {
-    quantize_model(model, options.quantization, is_mapped, options.on_progress);
-  }
-}
-
-// Fills every slot with random values of a trained model's rough size, in bf16.
+// Fills every slot with random values of a trained model's rough size: bf16, prepared at once.
 class RandomBinder : public TensorBinder {
  public:
-  RandomBinder(std::uint64_t seed, std::vector<std::unique_ptr<std::byte[]>>& storage)
-      : rng_(seed), storage_(storage), noise_(std::size_t{1} << 20) {
+  RandomBinder(std::uint64_t seed, ModelImpl& model, Quantization quantization)
+      : rng_(seed), model_(model), quantization_(quantization), noise_(std::size_t{1} << 20) {
     std::normal_distribution<float> normal;
     for (float& v : noise_) v = normal(rng_);
   }
 
  private:
-  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape) override {
+  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                   Access access) override {
     const auto count = static_cast<std::size_t>(shape.size());
     const bool is_table = name.starts_with("embed_tokens");
     const float deviation =
         is_table ? 0.02f : 1.0f / std::sqrt(static_cast<float>(std::max<Index>(1, shape[1])));
     // The per-layer table stays zero, so that its pages need no memory: it is read row by row only.
     const bool is_zero = name.starts_with("embed_tokens_per_layer");
-    storage_.push_back(is_zero ? zeros(count * 2)
-                               : std::make_unique_for_overwrite<std::byte[]>(count * 2));
-    auto* values = reinterpret_cast<std::uint16_t*>(storage_.back().get());
+    auto buffer =
+        is_zero ? zeros(count * 2) : std::make_unique_for_overwrite<std::byte[]>(count * 2);
+    auto* values = reinterpret_cast<std::uint16_t*>(buffer.get());
     if (!is_zero) fill(values, count, deviation);
-    slot = {values, DType::kBF16, shape};
+    const Weight original = {values, DType::kBF16, shape};
+    slot = prepared(model_, original, access, quantization_, false);
+    if (slot.data == values) model_.extra.push_back(std::move(buffer));
   }
-  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape) override {
-    bind_tensor(name, slot, shape);
+  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                       Access access) override {
+    bind_tensor(name, slot, shape, access);
   }
   void bind_vector(const std::string&, Vector& slot, Index n) override {
     slot.values.resize(static_cast<std::size_t>(n));
@@ -130,17 +70,10 @@ class RandomBinder : public TensorBinder {
   }
 
   std::mt19937_64 rng_;
-  std::vector<std::unique_ptr<std::byte[]>>& storage_;
+  ModelImpl& model_;
+  Quantization quantization_;
   std::vector<float> noise_;
 };
-
-// Whether the checkpoint is of the whole model, and not only described as such in config.json.
-bool stores_towers(const Checkpoint& checkpoint) {
-  return std::ranges::any_of(checkpoint.tensors(), [](const CheckpointTensor& tensor) {
-    return tensor.name().starts_with("model.vision_tower.") ||
-           tensor.name().starts_with("model.audio_tower.");
-  });
-}
 
 std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::path& model_dir,
                                                   const Checkpoint& checkpoint) {
@@ -157,12 +90,30 @@ std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::path& m
 
 }  // namespace
 
+int thread_count(int asked) {
+  constexpr int kMost = 256;
+  if (asked < 0 || asked > kMost) {
+    fail(ErrorCode::kInvalidArgument, "threads: expected 0 (one per core) to ", kMost, ", got ",
+         asked);
+  }
+  return asked > 0 ? asked : available_threads();
+}
+
+bool stores_towers(const Checkpoint& checkpoint) {
+  return std::ranges::any_of(checkpoint.tensors(), [](const CheckpointTensor& tensor) {
+    return tensor.name().starts_with("model.vision_tower.") ||
+           tensor.name().starts_with("model.audio_tower.");
+  });
+}
+
 std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_dir,
                                             const LoadOptions& options, LoadedParts parts) {
-  auto model = std::make_shared<ModelImpl>(thread_count(options));
+  auto model = std::make_shared<ModelImpl>(thread_count(options.threads));
   model->config = TextConfig::from_pretrained(model_dir);
   auto checkpoint = std::make_shared<Checkpoint>(Checkpoint::open(model_dir));
-  CheckpointBinder binder(*checkpoint, text_prefix(*checkpoint));
+  const Quantization stored = stored_quantization(model_dir);
+  const Quantization wanted = effective_quantization(model_dir, stored, options.quantization);
+  CheckpointBinder binder(*checkpoint, text_prefix(*checkpoint), stored);
   bind(binder, model->decoder, model->config);
   if (options.on_warning) {
     const auto warning = unexpected_tensors_warning(binder.unexpected_tensors(model->config));
@@ -170,9 +121,9 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
   }
   if (parts == LoadedParts::kAll) model->multimodal = load_multimodal(model_dir, *checkpoint);
   const Weight& table = model->decoder.embed_tokens_per_layer;
-  advise_random_access(table.data, weight_bytes(table));
+  advise_random_access(table.data, size_bytes({table.storage, table.dtype}, table.shape));
   model->weights = checkpoint;
-  prepare(*model, true, options);
+  prepare_text_model(*model, wanted, options.on_progress);
   return model;
 }
 
@@ -180,13 +131,12 @@ namespace {
 
 std::shared_ptr<ModelImpl> random_text_model(const TextConfig& config, std::uint64_t seed,
                                              const LoadOptions& options) {
-  auto model = std::make_shared<ModelImpl>(thread_count(options));
+  auto model = std::make_shared<ModelImpl>(thread_count(options.threads));
   model->config = config;
   model->config.derive_defaults();
   model->config.validate();
-  RandomBinder binder(seed, model->extra);
+  RandomBinder binder(seed, *model, options.quantization);
   bind(binder, model->decoder, model->config);
-  prepare(*model, false, options);
   return model;
 }
 
@@ -202,18 +152,31 @@ std::shared_ptr<const ModelImpl> synthetic_model(const Config& config, std::uint
   config.validate();
   auto model = random_text_model(config.text_config, seed, options);
   auto multimodal = std::make_unique<Multimodal>();
-  RandomBinder binder(seed + 1, model->extra);
+  RandomBinder binder(seed + 1, *model, Quantization::kNone);
   bind(binder, *multimodal, config);
   model->multimodal = std::move(multimodal);
   return model;
 }
+
+namespace {
+
+// A tensor the model does not know is taken for what its shape says.
+std::int64_t parameter_count(const CheckpointTensor& tensor, const CheckpointBinder& binder) {
+  if (binder.is_used(tensor.name())) return binder.values_of(tensor.name());
+  std::int64_t product = 1;
+  for (const std::int64_t dim : tensor.entry->shape) product *= dim;
+  return product;
+}
+
+}  // namespace
 
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir) {
   CheckpointInfo info;
   info.text_config = TextConfig::from_pretrained(model_dir);
   const Checkpoint checkpoint = Checkpoint::open(model_dir);
   const std::string prefix = text_prefix(checkpoint);
-  CheckpointBinder binder(checkpoint, prefix);
+  info.quantization = stored_quantization(model_dir);
+  CheckpointBinder binder(checkpoint, prefix, info.quantization);
   Decoder decoder;
   bind(binder, decoder, info.text_config);
   CheckpointBinder tower_binder(checkpoint, kWholeModelPrefix);
@@ -233,13 +196,12 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir) {
     row.file = tensor.file_name();
     row.of_text_model = binder.is_used(row.name);
     row.used = row.of_text_model || tower_binder.is_used(row.name);
-    std::int64_t parameters = 1;
-    for (const std::int64_t dim : row.shape) parameters *= dim;
-    info.total_parameters += parameters;
-    if (row.of_text_model) info.text_parameters += parameters;
+    row.parameters = parameter_count(tensor, row.of_text_model ? binder : tower_binder);
+    info.total_parameters += row.parameters;
+    if (row.of_text_model) info.text_parameters += row.parameters;
     const bool is_table = row.name == prefix + "embed_tokens.weight" ||
                           row.name == prefix + "embed_tokens_per_layer.weight";
-    if (row.of_text_model && !is_table) info.effective_parameters += parameters;
+    if (row.of_text_model && !is_table) info.effective_parameters += row.parameters;
     info.tensors.push_back(std::move(row));
   }
   return info;

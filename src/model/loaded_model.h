@@ -13,6 +13,8 @@
 
 namespace gemma3n {
 
+class Checkpoint;
+
 // Arenas of forward passes that are over, for the next ones: passes in flight never share one.
 class ArenaPool {
  public:
@@ -45,7 +47,7 @@ struct ModelImpl {
   Decoder decoder;
   std::unique_ptr<const Multimodal> multimodal;     // null: text only
   std::shared_ptr<const void> weights;              // the maps or buffers `decoder` points into
-  std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another order than on disk
+  std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another form than on disk
   mutable ThreadPool pool;
   mutable ArenaPool arenas;
 };
@@ -53,6 +55,13 @@ struct ModelImpl {
 struct Cache::Impl {
   std::unique_ptr<KvCache> kv;
 };
+
+// Threads to compute with; 0 = one per core.   Throws: kInvalidArgument for a number out of range.
+int thread_count(int asked);
+
+// Whether the checkpoint is of the whole model, and not only described as such in config.json.
+bool stores_towers(const Checkpoint& checkpoint);
+inline constexpr const char* kWholeModelPrefix = "model.";  // of Gemma3nForConditionalGeneration
 
 enum class LoadedParts { kText, kAll };  // kAll: the towers too
 // Ref: the forms of Checkpoint in checkpoint_binder.h.

@@ -1,7 +1,7 @@
 // What ForCausalLM::matrices() tells: the names of the `bind` functions, the storages of the slots.
 #include "checkpoint/binder.h"
 #include "model/loaded_model.h"
-#include "ops/quantize.h"
+#include "ops/weight_form.h"
 
 namespace gemma3n {
 namespace {
@@ -20,10 +20,7 @@ std::string storage_name(const Weight& w) {
   return w.dtype == DType::kF32 ? "f32" : w.dtype == DType::kF16 ? "f16" : "bf16";
 }
 
-std::size_t bytes_of(const Weight& w) {
-  if (w.storage != Storage::kRows) return quantized_size(w.shape, w.storage);
-  return static_cast<std::size_t>(w.shape.size()) * size_bytes(w.dtype);
-}
+std::size_t bytes_of(const Weight& w) { return size_bytes({w.storage, w.dtype}, w.shape); }
 
 // Changes no slot.
 class ListBinder : public TensorBinder {
@@ -31,13 +28,14 @@ class ListBinder : public TensorBinder {
   std::vector<MatrixInfo> found;
 
  private:
-  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape) override {
+  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape, Access) override {
     MatrixInfo info = {name, {}, storage_name(slot), static_cast<std::int64_t>(bytes_of(slot))};
     for (int axis = 0; axis < shape.rank(); ++axis) info.shape.push_back(shape[axis]);
     found.push_back(std::move(info));
   }
-  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape) override {
-    bind_tensor(name, slot, shape);
+  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                       Access access) override {
+    bind_tensor(name, slot, shape, access);
   }
   void bind_vector(const std::string&, Vector&, Index) override {}
   bool has_tensor(const std::string&) const override { return true; }
@@ -49,9 +47,6 @@ std::vector<MatrixInfo> ForCausalLM::matrices() const {
   // `bind` also sets what is no tensor, so it works on copies; the weights themselves are shared.
   Decoder decoder = impl_->decoder;
   const Weight head = decoder.lm_head;
-  for (auto& layer : decoder.layers) {
-    if (layer.mlp.is_sparse) layer.mlp.down_proj = layer.mlp.down_rows.rows;  // stored by neuron
-  }
   ListBinder binder;
   bind(binder, decoder, impl_->config);
   if (!impl_->config.tie_word_embeddings) {  // `bind` has made it the embedding table first

@@ -21,6 +21,15 @@ inline bool is_blocks(Storage storage) {
   return storage == Storage::kInt8Blocks || storage == Storage::kInt4Blocks;
 }
 
+// How model code reads a matrix, which decides how it lies if it has few bits.
+enum class Access {
+  kAsStored,  // small, or no matrix: always as the checkpoint has it
+  kProduct,   // as a whole, in products; single rows too: blocks
+  kRows,      // single rows: groups
+  kColumns,   // single columns: the transpose, in rows or in groups
+  kTable,     // few rows of many: where it lies in the map; groups in a quantised checkpoint
+};
+
 // A matrix [O, I], or a table of O rows. As rows it stays where it lies in the mapped checkpoint,
 // in the checkpoint's dtype: kF32, kF16 or kBF16. Model code hands it to Ops and never asks.
 struct Weight {

@@ -12,7 +12,7 @@ import tempfile
 from program import (CHECKPOINTS, CLOSED_PIPE, CliTest, FAILURE, INTERRUPTED, OK, PATIENCE_SECONDS, PROGRAM,
                      Terminal, USAGE, catches_interrupts, gemma3n, main, safetensors_header, start, wait_until)
 
-COMMANDS = ["run", "chat", "transcribe", "eval", "tokenize", "inspect", "info", "bench"]
+COMMANDS = ["run", "chat", "transcribe", "eval", "tokenize", "inspect", "quantize", "info", "bench"]
 
 
 class HelpTest(CliTest):
@@ -207,7 +207,10 @@ class RefusalTest(CliTest):
             self.assertEqual(one["text"], report["text"])
         self.assertEqual(self.succeed_json("run", self.chat, *options, "--quantize", "none")["text"], plain["text"])
         for command in [["run", self.chat, "hi"], ["bench", self.chat]]:
-            self.refuse(USAGE, *command, "--quantize", "q3", saying=["q8 or q4", "'q3'"])
+            self.refuse(USAGE, *command, "--quantize", "q3", saying=["q8, q4", "'q3'"])
+        for kind in ["bf16", "f32"]:  # bf16 already; and wider without a loss
+            report = self.succeed_json("run", self.chat, *options, "--quantize", kind)
+            self.assertEqual(report["text"], plain["text"])
 
     def test_keys_and_values_of_fewer_bits(self):
         options = ["hello", "--greedy", "--max-tokens", "8"]
@@ -558,6 +561,37 @@ class InspectTest(CliTest):
                      "shared cache  layers 5 to 9 use the keys and values of earlier ones",
                      "sparsity      3 layers leave out 0.95 of their neurons"]:
             self.assertIn(line, text.splitlines())
+
+
+class QuantizeTest(CliTest):
+    def test_a_quantised_checkpoint_is_a_model(self):
+        model = self.folder / "q8"
+        line = self.succeed("quantize", self.chat, model, "--to", "q8")
+        self.assertIn("q8: q8, ", line)
+        report = self.succeed_json("inspect", model, "--summary")
+        original = self.succeed_json("inspect", self.chat, "--summary")
+        self.assertEqual((original["quantization"], report["quantization"]), ("none", "q8"))
+        self.assertEqual(report["text_parameters"], original["text_parameters"])
+        self.assertIn("8 bits in groups of 32 (q8)", self.succeed("inspect", model))
+        options = ["hello", "--greedy", "--max-tokens", "8"]
+        stored = self.succeed_json("run", model, *options)
+        self.assertEqual(self.succeed_json("run", model, *options, "--quantize", "q8")["text"], stored["text"])
+        # The per-layer table of this model has no whole groups, so nothing differs from quantising at load.
+        self.assertEqual(self.succeed_json("run", self.chat, *options, "--quantize", "q8")["text"], stored["text"])
+        self.refuse(FAILURE, "run", model, *options, "--quantize", "q4", saying=["is quantised already, as q8"])
+        self.refuse(FAILURE, "quantize", model, self.folder / "q4", saying=["is quantised already"])
+        bench = self.succeed_json("bench", model, "--prompt-tokens", "8", "--decode-tokens", "2", "--repeat", "1")
+        self.assertLess(bench["bytes_per_weight"], 2)
+
+    def test_nothing_is_overwritten_by_mistake(self):
+        model = self.folder / "kept"
+        self.succeed("quantize", self.chat, model)
+        self.refuse(USAGE, "quantize", self.chat, model, saying=["kept", "new folder"])
+        self.succeed("quantize", self.chat, model, "--force", "--to", "q8")
+        self.assertEqual(self.succeed_json("inspect", model, "--summary")["quantization"], "q8")
+        self.refuse(USAGE, "quantize", self.chat, self.folder, "--force", saying=["is no quantised checkpoint"])
+        self.refuse(USAGE, "quantize", self.chat, self.folder / "x", "--to", "bf16", saying=["q8 or q4", "bf16"])
+        self.assertEqual([p for p in self.folder.iterdir() if "partial" in p.name], [])
 
 
 class InfoTest(CliTest):

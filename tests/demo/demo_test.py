@@ -56,6 +56,15 @@ class Demo(unittest.TestCase):
             asked += 1
         self.assertEqual(asked, 12)
 
+    def test_a_quantised_checkpoint_answers_as_quantising_at_load(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for kind in ["q8", "q4"]:
+                self.answer("quantize", MODEL, os.path.join(folder, kind), "--to", kind)
+                stored, at_load = (
+                    json.loads(self.answer("eval", *arguments, QUESTIONS / "dataset.jsonl", "--json").stdout)["results"]
+                    for arguments in ([os.path.join(folder, kind)], [MODEL, "--quantize", kind]))
+                self.assertEqual([r["answer"] for r in stored], [r["answer"] for r in at_load], kind)
+
     def test_without_a_model_the_toy_answers_and_says_so(self):
         cow = self.answer("run", "What does a cow say?")
         self.assertEqual(cow.stdout, "A cow says moo.\n")

@@ -139,7 +139,7 @@ std::vector<bool> sounding(const std::string& kind, std::size_t frames) {
   return mask;
 }
 
-void FormulaBinder::bind_tensor(const std::string& name, Weight& slot, const Shape& shape) {
+void FormulaBinder::bind_tensor(const std::string& name, Weight& slot, const Shape& shape, Access) {
   const auto values = weight(name, shape);
   auto& bytes = storage_[name];
   bytes.resize(values.size());
@@ -155,8 +155,9 @@ void FormulaBinder::bind_tensor(const std::string& name, Weight& slot, const Sha
   slot = {bytes.data(), dtype_, shape};
 }
 
-void FormulaBinder::bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape) {
-  bind_tensor(name, slot, shape);
+void FormulaBinder::bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                                    Access access) {
+  bind_tensor(name, slot, shape, access);
 }
 
 void FormulaBinder::bind_vector(const std::string& name, Vector& slot, Index n) {

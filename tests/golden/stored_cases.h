@@ -48,8 +48,10 @@ class FormulaBinder : public TensorBinder {
   explicit FormulaBinder(DType dtype = DType::kF32) : dtype_(dtype) {}
 
  protected:
-  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape) override;
-  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape) override;
+  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                   Access access) override;
+  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                       Access access) override;
   void bind_vector(const std::string& name, Vector& slot, Index n) override;
   bool has_tensor(const std::string&) const override { return true; }
 

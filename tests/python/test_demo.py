@@ -49,8 +49,8 @@ def test_model_and_processor_give_the_same(pipe):
         assert processor.decode(new, skip_special_tokens=True) == question["expected"]
 
 
-@pytest.mark.parametrize("quantization", ["q8", "q4"])
-def test_weights_of_fewer_bits(quantization):
+@pytest.mark.parametrize("quantization", ["q8", "q4", "bf16", "f32"])
+def test_weights_of_other_bits(quantization):
     folder = str(PROJECT / "models/demo")
     model = gemma3n.Gemma3nForConditionalGeneration.from_pretrained(folder, quantization=quantization)
     processor = gemma3n.AutoProcessor.from_pretrained(folder)
@@ -62,5 +62,5 @@ def test_weights_of_fewer_bits(quantization):
 
 
 def test_an_unknown_quantization_is_refused():
-    with pytest.raises(ValueError, match="none, q8 or q4, got 'q3'"):
+    with pytest.raises(ValueError, match="none, q8, q4, bf16 or f32, got 'q3'"):
         gemma3n.Gemma3nForConditionalGeneration.from_pretrained(str(PROJECT / "models/demo"), quantization="q3")

@@ -114,7 +114,8 @@ class PreTrainedModel(GenerationMixin):
         device_map, attn_implementation: accepted; the engine has one way of computing, on the CPU.
         threads: 0 = one per core this process may use.
         quantization: "q8" or "q4" hold the text model's weights in 8 or 4 bits: several times faster, at a small loss
-            of quality. None = as they are stored.
+            of quality; "bf16" or "f32" convert them. None = as they are stored, in a checkpoint of `gemma3n quantize`
+            too.
         Raises FileNotFoundError, ValueError (damaged or impossible files), NotImplementedError (a kind of model or an
         option that is not supported), TypeError (an unknown argument).
         """
@@ -216,12 +217,14 @@ class PreTrainedModel(GenerationMixin):
         """Writes config.json, generation_config.json and model.safetensors, under the names of this class's tensors and
         in the dtype of the checkpoint.
 
-        Raises NotImplementedError for a model that was not loaded from a folder, and for push_to_hub and state_dict.
+        Raises NotImplementedError for a model that was not loaded from a folder, for a quantised checkpoint, and for
+        push_to_hub and state_dict.
         """
         if push_to_hub or state_dict is not None:
             raise NotImplementedError("save_pretrained: push_to_hub and state_dict are not supported")
         if self._folder is None:
             raise NotImplementedError("save_pretrained: expected a model from from_pretrained; this one is random")
+        saving.refuse_quantized(self._folder)
         folder = pathlib.Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         self.config.architectures = [type(self).__name__]

@@ -33,13 +33,14 @@ class Stored(NamedTuple):
     dtype: str
     shape: list[int]
     file: str
-    size: int  # elements
+    size: int  # elements, as the file has them
+    parameters: int  # values; of quantised matrices more than elements
 
 
 def tensors_of(folder: pathlib.Path, part: Part) -> list[Stored]:
     """The tensors of `part` in a checkpoint. Those that no class uses are left out."""
     tensors = []
-    for name, dtype, shape, file, used, of_text_model in _native.inspect_checkpoint(folder)["tensors"]:
+    for name, dtype, shape, file, used, of_text_model, parameters in _native.inspect_checkpoint(folder)["tensors"]:
         if not used or (part in (Part.TEXT, Part.CAUSAL) and not of_text_model):
             continue
         new_name = _name_in(part, name)
@@ -47,7 +48,7 @@ def tensors_of(folder: pathlib.Path, part: Part) -> list[Stored]:
             size = 1
             for dimension in shape:
                 size *= dimension
-            tensors.append(Stored(new_name, name, dtype, list(shape), file, size))
+            tensors.append(Stored(new_name, name, dtype, list(shape), file, size, parameters))
     return tensors
 
 
@@ -76,11 +77,17 @@ def dtype_of(folder: pathlib.Path) -> str:
 
 def count_parameters(folder: pathlib.Path, part: Part, exclude_embeddings: bool) -> int:
     tables = ("embed_tokens.weight", "embed_tokens_per_layer.weight", "embedding.weight")
-    return sum(t.size for t in tensors_of(folder, part) if not (exclude_embeddings and t.name.endswith(tables)))
+    return sum(t.parameters for t in tensors_of(folder, part) if not (exclude_embeddings and t.name.endswith(tables)))
 
 
 def count_bytes(folder: pathlib.Path, part: Part) -> int:
     return sum(t.size * _BYTES[t.dtype] for t in tensors_of(folder, part))
+
+
+def refuse_quantized(source: pathlib.Path) -> None:
+    """Raises NotImplementedError for a quantised checkpoint."""
+    if _native.inspect_checkpoint(source)["quantization"] != "none":
+        raise NotImplementedError(f"save_pretrained: {source} is quantised; copy the folder, or save the original checkpoint")
 
 
 def save_weights(source: pathlib.Path, target: pathlib.Path, part: Part) -> None:

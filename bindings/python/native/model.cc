@@ -267,8 +267,8 @@ void bind_model(nb::module_& m) {
       },
       "config"_a, "seed"_a, "threads"_a = 0);
 
-  // What the checkpoint holds: a list of (name, dtype, shape, file, is used, is the text model's),
-  // and whether it has towers.
+  // What the checkpoint holds: a list of (name, dtype, shape, file, is used, is the text model's,
+  // number of parameters), whether it has towers, and how it is quantised.
   m.def(
       "inspect_checkpoint",
       [](const std::filesystem::path& folder) {
@@ -278,12 +278,14 @@ void bind_model(nb::module_& m) {
         }();
         nb::list tensors;
         for (const TensorInfo& t : info.tensors) {
-          tensors.append(nb::make_tuple(t.name, t.dtype, t.shape, t.file, t.used, t.of_text_model));
+          tensors.append(nb::make_tuple(t.name, t.dtype, t.shape, t.file, t.used, t.of_text_model,
+                                        t.parameters));
         }
         nb::dict d;
         d["tensors"] = tensors;
         d["architecture"] = info.architecture;
         d["has_towers"] = info.has_towers;
+        d["quantization"] = std::string(quantization_name(info.quantization));
         return d;
       },
       "folder"_a);

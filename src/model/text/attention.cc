@@ -53,12 +53,12 @@ void bind(TensorBinder& b, Attention& m, const TextConfig& c) {
   m.is_sliding = c.layer_types[static_cast<std::size_t>(m.layer)] == AttentionType::kSliding;
   m.owns_keys = m.layer < c.first_kv_shared_layer();
 
-  b.tensor("q_proj.weight", m.q_proj, {m.H * m.E, D});
-  b.tensor("o_proj.weight", m.o_proj, {D, m.H * m.E});
+  b.tensor("q_proj.weight", m.q_proj, {m.H * m.E, D}, Access::kProduct);
+  b.tensor("o_proj.weight", m.o_proj, {D, m.H * m.E}, Access::kProduct);
   b.vector("q_norm.weight", m.q_norm, m.E);
   if (m.owns_keys) {
-    b.tensor("k_proj.weight", m.k_proj, {m.K * m.E, D});
-    b.tensor("v_proj.weight", m.v_proj, {m.K * m.E, D});
+    b.tensor("k_proj.weight", m.k_proj, {m.K * m.E, D}, Access::kProduct);
+    b.tensor("v_proj.weight", m.v_proj, {m.K * m.E, D}, Access::kProduct);
     b.vector("k_norm.weight", m.k_norm, m.E);
   }
   if (!c.attention_bias) return;

@@ -219,25 +219,31 @@ void bind(TensorBinder& b, Decoder& m, const TextConfig& c) {
   m.rope_sliding = RotaryEmbedding(c.rope_sliding, c.head_dim, c.max_position_embeddings);
   m.rope_full = RotaryEmbedding(c.rope_full, c.head_dim, c.max_position_embeddings);
 
-  b.tensor("embed_tokens.weight", m.embed_tokens, {V, m.D});
+  b.tensor("embed_tokens.weight", m.embed_tokens, {V, m.D}, Access::kProduct);
   b.tensor("embed_tokens_per_layer.weight", m.embed_tokens_per_layer,
-           {c.vocab_size_per_layer_input, m.L * m.P});
-  b.tensor("per_layer_model_projection.weight", m.per_layer_model_projection, {m.L * m.P, m.D});
+           {c.vocab_size_per_layer_input, m.L * m.P}, Access::kTable);
+  // Slices for single layers have to begin with whole blocks.
+  b.tensor("per_layer_model_projection.weight", m.per_layer_model_projection, {m.L * m.P, m.D},
+           m.P % static_cast<Index>(kBlockRows) == 0 ? Access::kProduct : Access::kAsStored);
   b.vector("per_layer_projection_norm.weight", m.per_layer_projection_norm, m.P);
   m.altup_projections.resize(static_cast<std::size_t>(m.A - 1));
   m.altup_unembed_projections.resize(static_cast<std::size_t>(m.A - 1));
   for (std::size_t i = 0; i < m.altup_projections.size(); ++i) {
     const std::string index = std::to_string(i);
-    b.tensor("altup_projections." + index + ".weight", m.altup_projections[i], {m.D, m.D});
+    b.tensor("altup_projections." + index + ".weight", m.altup_projections[i], {m.D, m.D},
+             Access::kProduct);
     b.tensor("altup_unembed_projections." + index + ".weight", m.altup_unembed_projections[i],
-             {m.D, m.D});
+             {m.D, m.D}, Access::kProduct);
   }
   m.layers.resize(static_cast<std::size_t>(m.L));
   for (Index i = 0; i < m.L; ++i) m.layers[static_cast<std::size_t>(i)].layer = i;
   b.modules("layers", m.layers, c);
   b.vector("norm.weight", m.norm, m.D);
-  m.lm_head = m.embed_tokens;
-  if (!c.tie_word_embeddings) b.top_tensor("lm_head.weight", m.lm_head, {V, m.D});
+  if (c.tie_word_embeddings) {
+    m.lm_head = m.embed_tokens;
+  } else {
+    b.top_tensor("lm_head.weight", m.lm_head, {V, m.D}, Access::kProduct);
+  }
 }
 
 }  // namespace gemma3n

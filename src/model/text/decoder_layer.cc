@@ -46,8 +46,8 @@ void bind(TensorBinder& b, DecoderLayer& m, const TextConfig& c) {
   b.vector("post_attention_layernorm.weight", m.post_attention_layernorm, D);
   b.vector("pre_feedforward_layernorm.weight", m.pre_feedforward_layernorm, D);
   b.vector("post_feedforward_layernorm.weight", m.post_feedforward_layernorm, D);
-  b.tensor("per_layer_input_gate.weight", m.per_layer_input_gate, {P, D});
-  b.tensor("per_layer_projection.weight", m.per_layer_projection, {D, P});
+  b.tensor("per_layer_input_gate.weight", m.per_layer_input_gate, {P, D}, Access::kProduct);
+  b.tensor("per_layer_projection.weight", m.per_layer_projection, {D, P}, Access::kProduct);
   b.vector("post_per_layer_input_norm.weight", m.post_per_layer_input_norm, D);
   m.activation = activation_from_name(c.hidden_activation);
   m.altup_correct_scale = c.altup_correct_scale;

@@ -14,13 +14,15 @@ class FillBinder : public TensorBinder {
   std::map<std::string, std::vector<float>> tensors;
 
  protected:
-  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape) override {
+  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                   Access = Access::kAsStored) override {
     auto& values = tensors[name];
     for (Index i = 0; i < shape.size(); ++i) values.push_back(0.1f * static_cast<float>(i + 1));
     slot = {values.data(), DType::kF32, shape};
   }
-  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape) override {
-    bind_tensor(name, slot, shape);
+  void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                       Access access) override {
+    bind_tensor(name, slot, shape, access);
   }
   void bind_vector(const std::string& name, Vector& slot, Index n) override {
     Weight weight;

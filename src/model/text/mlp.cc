@@ -15,13 +15,14 @@ View<float> Mlp::forward(Ops& op, View<const float> x) const {
 void bind(TensorBinder& b, Mlp& m, const TextConfig& c) {
   const auto layer = static_cast<std::size_t>(m.layer);
   const Index D = c.hidden_size, F = c.intermediate_size[layer];
-  b.tensor("gate_proj.weight", m.gate_proj, {F, D});
-  b.tensor("up_proj.weight", m.up_proj, {F, D});
-  b.tensor("down_proj.weight", m.down_proj, {D, F});
-  m.activation = activation_from_name(c.hidden_activation);
   const double sparsity = c.activation_sparsity_pattern[layer];
   m.is_off = sparsity >= 1.0;
   m.is_sparse = sparsity > 0.0 && sparsity < 1.0;
+  b.tensor("gate_proj.weight", m.gate_proj, {F, D}, Access::kProduct);
+  b.tensor("up_proj.weight", m.up_proj, {F, D}, m.is_sparse ? Access::kRows : Access::kProduct);
+  b.tensor("down_proj.weight", m.is_sparse ? m.down_rows.rows : m.down_proj, {D, F},
+           m.is_sparse ? Access::kColumns : Access::kProduct);
+  m.activation = activation_from_name(c.hidden_activation);
   if (m.is_sparse) m.std_multiplier = normal_quantile(sparsity);
 }
 

@@ -10,7 +10,7 @@ namespace gemma3n {
 struct Mlp {
   Weight gate_proj, up_proj;    // [F, D]
   Weight down_proj;             // [D, F]; dense layers
-  NeuronRows down_rows;         // [F, D]; sparse layers: down_proj transposed at load
+  NeuronRows down_rows;         // [F, D]; sparse layers: down_proj transposed
   float std_multiplier = 0.0f;  // cutoff = mean + std * this; sparse layers
   bool is_sparse = false;
   bool is_off = false;  // sparsity 1: no gate passes the cutoff
