@@ -593,6 +593,12 @@ class BenchTest(CliTest):
                 result["prefill_peak_share"] * result["f32_flops_per_second"] * result["prompt_tokens"]
                 / (2 * result["prefill_multiply_adds"] * result["prefill_tokens_per_second"]), 1)
         self.assertEqual(report["bytes_per_weight"], 2)
+        self.assertEqual(report["bytes_per_cache_value"], 4)
+
+    def test_a_cache_of_bytes_has_a_scale_for_each_head(self):
+        report = self.succeed_json("bench", self.chat, "--prompt-tokens", "8", "--decode-tokens", "2",
+                                   "--threads", "1", "--repeat", "1", "--kv-cache", "int8")
+        self.assertEqual(report["bytes_per_cache_value"], 1 + 4 / 8)  # heads of 8
 
     def test_the_table_has_a_line_for_each(self):
         lines = self.succeed("bench", self.chat, "--prompt-tokens", "8", "--decode-tokens", "2,3",
