@@ -47,6 +47,16 @@ class BenchTest(CliTest, SmallWholeModel):
             self.assertEqual(case["limited_by"], "memory" if reading > computing else "arithmetic")
             self.assertEqual(case["int8_ops"] > 0, case["storage"] == "q4")
 
+    def test_a_cache_of_fewer_bits_is_read_with_fewer_bytes(self):
+        def decode_bytes(*options):
+            report = self.succeed_json("bench", self.chat, *ONE, *options)
+            return report["kv_cache"], report["cases"][1]["bytes"]
+
+        (plain, most), (named, least) = decode_bytes(), decode_bytes("--kv-cache", "int8")
+        self.assertEqual((plain, named), ("f32", "int8"))
+        self.assertLess(least, most)
+        self.refuse(USAGE, "bench", self.chat, "--kv-cache", "f8", saying=["f32, bf16 or int8"])
+
     def test_the_table_has_a_line_for_each(self):
         lines = self.succeed("bench", self.chat, "--contexts", "8,9", *ONE[2:]).splitlines()
         self.assertEqual([line.split()[:4] for line in lines[3:]],
