@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "kernels/blocks.h"
 
@@ -128,15 +129,34 @@ View<float> Ops::linear(View<const float> x, const Weight& w) {
 }
 
 void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index first) {
-  const auto [T, I] = dims<2>(x);
-  check(w.shape.rank() == 2, "a linear weight has two dimensions");
-  const Index O = w.shape[0];
-  expect(x, {T, w.shape[1]}, "linear input");
-  check(dims<2>(y)[0] == T && first >= 0 && first + O <= dims<2>(y)[1], "linear output fits");
+  const std::array weights = {&w};
+  const std::array results = {y};
+  multiply(x, weights, results, first);
+}
 
-  if (w.has_blocks()) return linear_blocks(x, w, y, first);
+void Ops::multiply(View<const float> x, std::span<const Weight* const> w,
+                   std::span<const View<float>> y, Index first) {
+  const Index T = dims<2>(x)[0];
+  const ArenaScope scratch(arena_);
+  std::optional<RoundedRows> rounded;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    check(w[i]->shape.rank() == 2, "a linear weight has two dimensions");
+    expect(x, {T, w[i]->shape[1]}, "linear input");
+    const auto [rows, width] = dims<2>(y[i]);
+    check(rows == T && first >= 0 && first + w[i]->shape[0] <= width, "linear output fits");
+    if (w[i]->has_blocks()) {
+      if (!rounded) rounded = round(x);
+      multiply_blocks(*rounded, *w[i], y[i], first);
+    } else {
+      multiply_rows(x, *w[i], y[i], first);
+    }
+  }
+}
+
+void Ops::multiply_rows(View<const float> x, const Weight& w, View<float> y, Index first) {
+  const auto [T, I] = dims<2>(x);
   check(w.storage == Storage::kRows, "rows of groups are not multiplied");
-  for_pieces(pool_, T, I, O, [&](Index t0, Index t1, Index o0, Index o1) {
+  for_pieces(pool_, T, I, w.shape[0], [&](Index t0, Index t1, Index o0, Index o1) {
     switch (w.dtype) {
       case DType::kF32:
         return matmul_piece(k_.matmul_f32, x, w, y, first, t0, t1, o0, o1);
@@ -150,34 +170,39 @@ void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index
   });
 }
 
-void Ops::linear_blocks(View<const float> x, const Weight& w, View<float> y, Index first) {
+Ops::RoundedRows Ops::round(View<const float> x) {
   const auto [T, I] = dims<2>(x);
-  const Index O = w.shape[0], groups = I / static_cast<Index>(kGroup), y_stride = dims<2>(y)[1];
+  const Index groups = I / static_cast<Index>(kGroup);
   check(groups * static_cast<Index>(kGroup) == I, "rows of whole groups");
-  const ArenaScope scratch(arena_);
-  auto values = arena_.array<std::int8_t>(static_cast<std::size_t>(T * I));
-  auto scales = arena_.array<float>(static_cast<std::size_t>(T * groups));
-  auto biases = arena_.array<std::int32_t>(static_cast<std::size_t>(T * groups));
+  const auto all = static_cast<std::size_t>(T * groups);
+  const RoundedRows rounded = {arena_.array<std::int8_t>(all * kGroup), arena_.array<float>(all),
+                               arena_.array<std::int32_t>(all)};
   for_rows(T, 2 * I, [&, I = I](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
-      k_.quantize_row(
-          x[t].data(), static_cast<std::size_t>(I),
-          {values.data() + t * I, scales.data() + t * groups, biases.data() + t * groups});
+      k_.quantize_row(x[t].data(), static_cast<std::size_t>(I),
+                      {rounded.values.data() + t * I, rounded.scales.data() + t * groups,
+                       rounded.biases.data() + t * groups});
     }
   });
-  const auto multiply = w.storage == Storage::kInt4Blocks ? k_.matmul_int4 : k_.matmul_int8;
-  for_pieces(pool_, T, I, O, [&, I = I](Index t0, Index t1, Index o0, Index o1) {
+  return rounded;
+}
+
+void Ops::multiply_blocks(const RoundedRows& x, const Weight& w, View<float> y, Index first) {
+  const auto [T, y_stride] = dims<2>(y);
+  const Index O = w.shape[0], I = w.shape[1], groups = I / static_cast<Index>(kGroup);
+  const auto kernel = w.storage == Storage::kInt4Blocks ? k_.matmul_int4 : k_.matmul_int8;
+  for_pieces(pool_, T, I, O, [&, y_stride = y_stride](Index t0, Index t1, Index o0, Index o1) {
     const Weight part = rows_of(w, o0, o1 - o0);
-    multiply({.x = values.data() + t0 * I,
-              .x_scales = scales.data() + t0 * groups,
-              .x_biases = biases.data() + t0 * groups,
-              .T = static_cast<std::size_t>(t1 - t0),
-              .w = static_cast<const std::byte*>(part.data),
-              .block_bytes = w.block_bytes,
-              .groups = static_cast<std::size_t>(groups),
-              .O = static_cast<std::size_t>(o1 - o0),
-              .y = y.data() + t0 * y_stride + first + o0,
-              .y_stride = static_cast<std::size_t>(y_stride)});
+    kernel({.x = x.values.data() + t0 * I,
+            .x_scales = x.scales.data() + t0 * groups,
+            .x_biases = x.biases.data() + t0 * groups,
+            .T = static_cast<std::size_t>(t1 - t0),
+            .w = static_cast<const std::byte*>(part.data),
+            .block_bytes = w.block_bytes,
+            .groups = static_cast<std::size_t>(groups),
+            .O = static_cast<std::size_t>(o1 - o0),
+            .y = y.data() + t0 * y_stride + first + o0,
+            .y_stride = static_cast<std::size_t>(y_stride)});
   });
 }
 
@@ -222,27 +247,38 @@ View<float> Ops::lookup(const Weight& table, std::span<const Index> ids, float s
   return y;
 }
 
+void Ops::apply(Activation f, const float* x, float* y, std::size_t n) const {
+  switch (f) {
+    case Activation::kGeluTanh:
+      return k_.gelu_tanh(x, y, n);
+    case Activation::kSilu:
+      return k_.silu(x, y, n);
+    case Activation::kGelu:
+      std::transform(x, x + n, y, gelu_erf);
+      return;
+    case Activation::kRelu:
+      std::transform(x, x + n, y, relu);
+      return;
+    case Activation::kQuickGelu:
+      std::transform(x, x + n, y, quick_gelu);
+      return;
+  }
+}
+
 View<float> Ops::activate(View<const float> x, Activation f) {
   auto y = arena_.tensor(x.shape());
   pool_.parallel_for(x.size(), kPieceElements / 4, [&](Index begin, Index end) {
-    const float* in = x.data() + begin;
-    float* out = y.data() + begin;
-    const auto n = static_cast<std::size_t>(end - begin);
-    switch (f) {
-      case Activation::kGeluTanh:
-        return k_.gelu_tanh(in, out, n);
-      case Activation::kSilu:
-        return k_.silu(in, out, n);
-      case Activation::kGelu:
-        std::transform(in, in + n, out, gelu_erf);
-        return;
-      case Activation::kRelu:
-        std::transform(in, in + n, out, relu);
-        return;
-      case Activation::kQuickGelu:
-        std::transform(in, in + n, out, quick_gelu);
-        return;
-    }
+    apply(f, x.data() + begin, y.data() + begin, static_cast<std::size_t>(end - begin));
+  });
+  return y;
+}
+
+View<float> Ops::gated(View<const float> gate, Activation f, View<const float> x) {
+  expect(x, gate.shape(), "gated");
+  auto y = arena_.tensor(x.shape());
+  pool_.parallel_for(x.size(), kPieceElements / 8, [&](Index begin, Index end) {
+    apply(f, gate.data() + begin, y.data() + begin, static_cast<std::size_t>(end - begin));
+    for (Index i = begin; i < end; ++i) y.data()[i] *= x.data()[i];
   });
   return y;
 }
@@ -304,6 +340,19 @@ void Ops::add_to(View<float> y, View<const float> x) {
   pool_.parallel_for(x.size(), kPieceElements, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) y.data()[i] += x.data()[i];
   });
+}
+
+View<float> Ops::scaled_sum(View<const float> a, View<const float> b, View<const float> c,
+                            float factor) {
+  expect(b, a.shape(), "scaled_sum");
+  expect(c, a.shape(), "scaled_sum");
+  auto y = arena_.tensor(a.shape());
+  pool_.parallel_for(a.size(), kPieceElements, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      y.data()[i] = (a.data()[i] + b.data()[i] + c.data()[i]) * factor;
+    }
+  });
+  return y;
 }
 
 View<float> Ops::mul(View<const float> a, View<const float> b) {

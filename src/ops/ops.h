@@ -5,6 +5,9 @@
 // number of threads or on which rows share a call.
 #pragma once
 
+#include <array>
+#include <concepts>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -34,6 +37,16 @@ class Ops {
   // y = x W^T.   x: [T, I] f32,  w: [O, I],  returns [T, O] f32.
   // Weights in blocks are multiplied with x rounded to 8 bits: see BlockMatmul.
   View<float> linear(View<const float> x, const Weight& w);
+  // The products of one x with several weights, for which x is rounded once.
+  template <std::same_as<Weight>... More>
+  std::array<View<float>, 2 + sizeof...(More)> linear(View<const float> x, const Weight& w0,
+                                                      const Weight& w1, const More&... more) {
+    const auto make = [&](const Weight& w) { return arena_.tensor({x.shape()[0], w.shape[0]}); };
+    const std::array y = {make(w0), make(w1), make(more)...};
+    const std::array w = {&w0, &w1, &more...};
+    multiply(x, w, y, 0);
+    return y;
+  }
   // The same into rows of y, which may be longer than O: y[t, first + o].
   void linear_into(View<const float> x, const Weight& w, View<float> y, Index first);
 
@@ -48,8 +61,13 @@ class Ops {
   View<float> lookup(const Weight& table, std::span<const Index> ids, float scale);
 
   View<float> activate(View<const float> x, Activation f);
+  // f(gate) * x, same shape.
+  View<float> gated(View<const float> gate, Activation f, View<const float> x);
   View<float> tanh(View<const float> x);
   View<float> add(View<const float> a, View<const float> b);  // a + b, same shape
+  // (a + b + c) * factor, same shape.
+  View<float> scaled_sum(View<const float> a, View<const float> b, View<const float> c,
+                         float factor);
   View<float> mul(View<const float> a, View<const float> b);  // a * b, same shape
   View<float> mul(View<const float> x, const Vector& w);      // per row; x: [T, D], w: [D]
   View<float> scale(View<const float> x, float factor);       // factor * x
@@ -66,7 +84,20 @@ class Ops {
   }
 
  private:
-  void linear_blocks(View<const float> x, const Weight& w, View<float> y, Index first);
+  // x rounded to 8 bits, as weights in blocks want it.
+  struct RoundedRows {
+    std::span<std::int8_t> values;
+    std::span<float> scales;
+    std::span<std::int32_t> biases;
+  };
+
+  // y[i] = x w[i]^T, from column `first` of y on.
+  void multiply(View<const float> x, std::span<const Weight* const> w,
+                std::span<const View<float>> y, Index first);
+  RoundedRows round(View<const float> x);
+  void multiply_rows(View<const float> x, const Weight& w, View<float> y, Index first);
+  void multiply_blocks(const RoundedRows& x, const Weight& w, View<float> y, Index first);
+  void apply(Activation f, const float* x, float* y, std::size_t n) const;
 
   static Index rows_per_piece(Index work) {
     constexpr Index kPieceWork = 16384;  // enough to be worth handing over

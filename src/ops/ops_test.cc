@@ -60,6 +60,39 @@ TEST_P(OpsTest, LinearRefusesAnInputOfTheWrongWidth) {
   EXPECT_THROW(op.linear(View<const float>(values.data(), {3, 2}), w), Error);
 }
 
+// One x, weights of several storages and widths: what each gives alone.
+TEST_P(OpsTest, LinearOfSeveralWeightsIsThatOfEach) {
+  const Index T = 5, I = 64;
+  const auto x = random_floats(T * I, 20), values = random_floats(50 * I, 21);
+  const View<const float> input(x.data(), {T, I});
+  const Weight rows{values.data(), DType::kF32, {50, I}};
+  const auto quantized = [&](Storage storage, std::vector<std::byte>& bytes) {
+    bytes.resize(quantized_size(rows.shape, storage));
+    return quantize(one, rows, storage, bytes.data());
+  };
+  std::vector<std::byte> bytes[2];
+  const Weight int8 = quantized(Storage::kInt8Blocks, bytes[0]);
+  const Weight int4 = quantized(Storage::kInt4Blocks, bytes[1]);
+  const Weight few = rows_of(rows, 3, 2);
+  const auto y = op3.linear(input, int8, few, int4, int8);
+  EXPECT_EQ(copied(y[0]), copied(plain.linear(input, int8)));
+  EXPECT_EQ(copied(y[1]), copied(plain.linear(input, few)));
+  EXPECT_EQ(copied(y[2]), copied(plain.linear(input, int4)));
+  EXPECT_EQ(copied(y[3]), copied(y[0]));
+}
+
+TEST_P(OpsTest, GatedAndScaledSumAreWhatTheyStandFor) {
+  const Shape shape{3, 5000};
+  const auto a = random_floats(shape.size(), 22), b = random_floats(shape.size(), 23);
+  const auto c = random_floats(shape.size(), 24);
+  const View<const float> va(a.data(), shape), vb(b.data(), shape), vc(c.data(), shape);
+  for (const Activation f : {Activation::kGeluTanh, Activation::kSilu, Activation::kRelu}) {
+    EXPECT_EQ(copied(op3.gated(va, f, vb)), copied(op.mul(op.activate(va, f), vb)));
+  }
+  EXPECT_EQ(copied(op3.scaled_sum(va, vb, vc, 0.7f)),
+            copied(op.scale(op.add(op.add(va, vb), vc), 0.7f)));
+}
+
 // Attention in the plain order: all scores, one softmax, one sum, in f64.
 std::vector<double> reference_attention(const float* q, const std::vector<const float*>& keys,
                                         const std::vector<const float*>& values, Index E) {

@@ -7,9 +7,14 @@ namespace gemma3n {
 View<float> Attention::forward(Ops& op, View<const float> x,
                                const AttentionContext& context) const {
   const Index T = x.shape()[0];
-  if (owns_keys) store_keys(op, x, context);
-
-  auto q = op.linear(x, q_proj);
+  View<float> q;
+  if (owns_keys) {
+    const auto [query, k, v] = op.linear(x, q_proj, k_proj, v_proj);
+    store_keys(op, k, v, context);
+    q = query;
+  } else {
+    q = op.linear(x, q_proj);
+  }
   op.add_bias(q, q_bias);
   q = op.rms_norm(q.reshape({T, H, E}), q_norm, eps);
   rotate(op, q, is_sliding ? context.sliding : context.full);
@@ -23,10 +28,10 @@ View<float> Attention::forward(Ops& op, View<const float> x,
   return o;
 }
 
-void Attention::store_keys(Ops& op, View<const float> x, const AttentionContext& context) const {
-  const Index T = x.shape()[0];
+void Attention::store_keys(Ops& op, View<float> k, View<float> v,
+                           const AttentionContext& context) const {
+  const Index T = k.shape()[0];
   const ArenaScope scratch(op.arena());
-  auto k = op.linear(x, k_proj), v = op.linear(x, v_proj);
   op.add_bias(k, k_bias);
   op.add_bias(v, v_bias);
   k = op.rms_norm(k.reshape({T, K, E}), k_norm, eps);

@@ -36,7 +36,8 @@ struct Attention {
   View<float> forward(Ops& op, View<const float> x, const AttentionContext& context) const;
 
  private:
-  void store_keys(Ops& op, View<const float> x, const AttentionContext& context) const;
+  // Appends k and v, products of the rows without norm and rotation, to the cache.
+  void store_keys(Ops& op, View<float> k, View<float> v, const AttentionContext& context) const;
 };
 
 void bind(TensorBinder& b, Attention& m, const TextConfig& c);  // m.layer is set before

@@ -19,8 +19,7 @@ View<float> DecoderLayer::activate(Ops& op, View<const float> active,
   const auto x = op.rms_norm(active, input_layernorm, eps);
   const auto attended =
       op.rms_norm(self_attn.forward(op, x, context), post_attention_layernorm, eps);
-  const auto residual = op.add(op.add(active, attended), laurel.forward(op, x));
-  const auto mixed = op.scale(residual, kInvSqrt2);
+  const auto mixed = op.scaled_sum(active, attended, laurel.forward(op, x), kInvSqrt2);
 
   const auto fed = mlp.forward(op, op.rms_norm(mixed, pre_feedforward_layernorm, eps));
   return op.add(mixed, op.rms_norm(fed, post_feedforward_layernorm, eps));
@@ -29,8 +28,9 @@ View<float> DecoderLayer::activate(Ops& op, View<const float> active,
 void DecoderLayer::inject(Ops& op, View<float> corrected, View<const float> per_layer_input) const {
   View<const float> first = corrected[altup.active];
   if (altup_correct_scale) first = op.mul(first, altup.correct_output_scale);
-  const auto gate = op.activate(op.linear(first, per_layer_input_gate), activation);
-  const auto projected = op.linear(op.mul(gate, per_layer_input), per_layer_projection);
+  const auto gate = op.linear(first, per_layer_input_gate);
+  const auto projected =
+      op.linear(op.gated(gate, activation, per_layer_input), per_layer_projection);
   const auto delta = op.rms_norm(projected, post_per_layer_input_norm, eps);
   for (Index i = 1; i < corrected.shape()[0]; ++i) op.add_to(corrected[i], delta);
 }

@@ -7,9 +7,12 @@ namespace gemma3n {
 
 View<float> Mlp::forward(Ops& op, View<const float> x) const {
   if (is_off) return op.scale(x, 0.0f);
-  const auto gate = op.linear(x, gate_proj);
-  if (is_sparse) return sparse_mlp(op, x, gate, std_multiplier, activation, up_proj, down_rows);
-  return op.linear(op.mul(op.activate(gate, activation), op.linear(x, up_proj)), down_proj);
+  if (is_sparse) {
+    const auto gate = op.linear(x, gate_proj);
+    return sparse_mlp(op, x, gate, std_multiplier, activation, up_proj, down_rows);
+  }
+  const auto [gate, up] = op.linear(x, gate_proj, up_proj);
+  return op.linear(op.gated(gate, activation, up), down_proj);
 }
 
 void bind(TensorBinder& b, Mlp& m, const TextConfig& c) {
