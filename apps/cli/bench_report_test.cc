@@ -40,7 +40,7 @@ BenchReport two_cases() {
 TEST(BenchTable, ShowsSpeedsTimesAndTheShareOfTheLimit) {
   EXPECT_EQ(
       bench_table(two_cases(), nullptr),
-      "model^[, gemma3n 9.8.7 on a processor, avx2\n"
+      "model^[, gemma3n 9.8.7 on a processor, avx2, cache in f32\n"
       "2 threads: 10.0 GB/s from memory, 100.0 Gop/s f32, 400.0 Gop/s int8\n"
       "CASE         STORAGE  THREADS  MEDIAN   WORST    BEST  UNIT    LIMIT  REACHED  LIMITED BY\n"
       "prefill 100  q4             2   50.00   25.00  100.00  tok/s  200.00    25.0%  arithmetic\n"
