@@ -63,7 +63,7 @@ class Demo(unittest.TestCase):
                 stored, at_load = (
                     json.loads(self.answer("eval", *arguments, QUESTIONS / "dataset.jsonl", "--json").stdout)["results"]
                     for arguments in ([os.path.join(folder, kind)], [MODEL, "--quantize", kind]))
-                # The per-layer table is rounded on disk only: near ties may fall otherwise (q8: 1 of 36, q4: none).
+                # The per-layer table is rounded on disk only: near ties may fall otherwise.
                 other = [(a["answer"], b["answer"]) for a, b in zip(stored, at_load) if a["answer"] != b["answer"]]
                 self.assertLessEqual(len(other), 2, (kind, other))
                 self.assertGreaterEqual(sum(r["correct"] for r in stored), len(stored) - 2, kind)
