@@ -209,8 +209,9 @@ void write_row(const Weight& from, Index row, Storage storage, std::byte* to) {
 }
 
 Index group_bytes(Storage storage) {
-  const auto bytes = is_blocks(storage) ? (is_int4(storage) ? kInt4GroupBytes : kInt8GroupBytes)
-                                        : (is_int4(storage) ? sizeof(Int4Group) : sizeof(Int8Group));
+  const auto bytes = is_blocks(storage)
+                         ? (is_int4(storage) ? kInt4GroupBytes : kInt8GroupBytes)
+                         : (is_int4(storage) ? sizeof(Int4Group) : sizeof(Int8Group));
   return static_cast<Index>(bytes);
 }
 

@@ -18,7 +18,8 @@ Weight quantized_weight(const void* data, const Shape& shape, Storage storage);
 
 // Writes `from` (rows [O, I], I a multiple of kGroup) to `to`, quantized_size bytes.
 //   8 bits: scale = max |w| / 127.
-//   4 bits: of 20 scales around max |w| / 8, of either sign, the one whose values, rounded, have the
+//   4 bits: of 20 scales around max |w| / 8, of either sign, the one whose values, rounded, have
+//   the
 //           least squared error; then the scale that fits these values best.
 // Scales are rounded to F16 before values are rounded to them. A group whose scale would be zero or
 // infinite in F16 is an error: kUnsupported, as are values that are not finite.
