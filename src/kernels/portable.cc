@@ -82,6 +82,27 @@ void add_rows(const AddRows<W>& a) {
   }
 }
 
+void add_to_rows(const AddToRows& a) {
+  for (std::size_t i = 0; i < a.count; ++i) {
+    for (std::size_t n = 0; n < a.N; ++n) a.y[i][n] = std::fma(a.h[i], a.w[n], a.y[i][n]);
+  }
+}
+
+std::size_t select_above(const float* x, std::size_t n, float cutoff, std::int32_t* places,
+                         float* above) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float difference = x[i] - cutoff;
+    if (difference <= 0.0f) continue;
+    if (places != nullptr) {
+      places[count] = static_cast<std::int32_t>(i);
+      above[count] = difference;
+    }
+    ++count;
+  }
+  return count;
+}
+
 std::int32_t bias_of(const std::int8_t* x) {
   int sums[2] = {};
   for (std::size_t k = 0; k < kGroup; ++k) sums[k % 4 / 2] += x[k];
@@ -347,6 +368,8 @@ const KernelTable& portable_kernels() {
       .add_rows_f32 = add_rows<float>,
       .add_rows_bf16 = add_rows<Bf16>,
       .add_rows_f16 = add_rows<F16>,
+      .add_to_rows = add_to_rows,
+      .select_above = select_above,
       .quantize_row = quantize_row,
       .matmul_int8 = block_matmul<kInt8GroupBytes, read_int8>,
       .matmul_int4 = block_matmul<kInt4GroupBytes, read_int4>,

@@ -269,25 +269,26 @@ std::vector<float> dense_mlp(Ops& op, View<const float> x, View<const float> gat
 }
 
 TEST_P(OpsTest, SparseMlpHasTheBitsOfTheDenseOne) {
-  const Index T = 9, D = 40, F = 300;
-  const auto x = random_floats(T * D, 9), gate = random_floats(T * F, 10);
-  const auto up = random_floats(F * D, 11), down = random_floats(F * D, 12);
-  const Weight w_up{up.data(), DType::kF32, {F, D}}, w_down{down.data(), DType::kF32, {F, D}};
-  const View<const float> input(x.data(), {T, D}), gates(gate.data(), {T, F});
-  for (const float multiplier : {1.645f, 0.0f, 4.0f}) {
-    const auto expected = dense_mlp(op, input, gates, multiplier, w_up, w_down);
-    EXPECT_EQ(
-        copied(sparse_mlp(op, input, gates, multiplier, Activation::kGeluTanh, w_up, {w_down})),
-        expected);
-    EXPECT_EQ(
-        copied(sparse_mlp(op3, input, gates, multiplier, Activation::kGeluTanh, w_up, {w_down})),
-        expected);
+  const Index D = 140, F = 200;           // more channels than one piece of them
+  for (const Index T : {1, 7, 8, 140}) {  // few rows, and more than a block of many
+    const auto x = random_floats(T * D, 9), gate = random_floats(T * F, 10);
+    const auto up = random_floats(F * D, 11), down = random_floats(F * D, 12);
+    const Weight w_up{up.data(), DType::kF32, {F, D}}, w_down{down.data(), DType::kF32, {F, D}};
+    const View<const float> input(x.data(), {T, D}), gates(gate.data(), {T, F});
+    for (const float multiplier : {1.645f, 0.0f, 4.0f}) {
+      const auto expected = dense_mlp(op, input, gates, multiplier, w_up, w_down);
+      for (Ops* ops : {&op, &op3, &plain}) {
+        EXPECT_EQ(copied(sparse_mlp(*ops, input, gates, multiplier, Activation::kGeluTanh, w_up,
+                                    {w_down})),
+                  expected);
+      }
+    }
   }
 }
 
 // The sparse layers' neurons in groups of 8 and 4 bits: as if their values were stored as f32.
 TEST_P(OpsTest, SparseMlpOfGroupsHasTheBitsOfTheDenseOneOfTheirValues) {
-  const Index T = 7, D = 544, F = 130;  // more channels than one piece
+  const Index T = 41, D = 544, F = 130;  // more channels than one piece
   const auto x = random_floats(T * D, 16), gate = random_floats(T * F, 17);
   const auto up = random_floats(F * D, 18), down = random_floats(F * D, 19);
   const View<const float> input(x.data(), {T, D}), gates(gate.data(), {T, F});

@@ -1,100 +1,121 @@
 #include "ops/sparse_mlp.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <cstdint>
+#include <type_traits>
 
 namespace gemma3n {
 namespace {
 
+constexpr Index kManyRows = 8;    // from these on neurons are shared by rows
+constexpr Index kRowBlock = 128;  // rows that share a widened neuron while they are in the cache
+
 // The active neurons of all rows, row after row: row t's are [first[t], first[t + 1]).
 struct Survivors {
-  std::span<Index> first;   // [T + 1]
-  std::span<Index> neuron;  // ascending within a row
-  std::span<float> value;   // f(gate - cutoff), later times up
+  std::span<Index> first;          // [T + 1]
+  std::span<std::int32_t> neuron;  // ascending within a row
+  std::span<float> value;          // f(gate - cutoff), later times up
 };
-
-// Makes `gate` the activated gate: f(relu(gate - cutoff)). Counts what is not zero.
-Index threshold_row(const KernelTable& k, float* gate, std::size_t F, float std_multiplier) {
-  float mean = 0, std = 0;
-  k.mean_std(gate, F, &mean, &std);
-  const float cutoff = mean + std * std_multiplier;
-  Index count = 0;
-  for (std::size_t n = 0; n < F; ++n) {
-    const float above = gate[n] - cutoff;
-    gate[n] = above > 0.0f || std::isnan(above) ? above : 0.0f;
-    count += gate[n] != 0.0f ? 1 : 0;
-  }
-  return count;
-}
 
 Survivors find_survivors(Ops& op, View<const float> gate, float std_multiplier, Activation f) {
   const auto [T, F] = dims<2>(gate);
-  auto above = op.copy(gate);
+  const auto rows = static_cast<std::size_t>(T), width = static_cast<std::size_t>(F);
+  const KernelTable& k = op.kernels();
+  auto cutoff = op.arena().array<float>(rows);
   Survivors s;
-  s.first = op.arena().array<Index>(static_cast<std::size_t>(T) + 1);
+  s.first = op.arena().array<Index>(rows + 1);
   s.first[0] = 0;
-  op.for_rows(T, 4 * F, [&, F = F](Index begin, Index end) {
-    for (Index t = begin; t < end; ++t) {
-      s.first[static_cast<std::size_t>(t) + 1] =
-          threshold_row(op.kernels(), above[t].data(), static_cast<std::size_t>(F), std_multiplier);
+  op.for_rows(T, 4 * F, [&](Index begin, Index end) {
+    for (auto t = static_cast<std::size_t>(begin); t < static_cast<std::size_t>(end); ++t) {
+      const float* row = gate[static_cast<Index>(t)].data();
+      float mean = 0, std = 0;
+      k.mean_std(row, width, &mean, &std);
+      cutoff[t] = mean + std * std_multiplier;
+      s.first[t + 1] = static_cast<Index>(k.select_above(row, width, cutoff[t], nullptr, nullptr));
     }
   });
-  for (std::size_t t = 0; t < static_cast<std::size_t>(T); ++t) s.first[t + 1] += s.first[t];
+  for (std::size_t t = 0; t < rows; ++t) s.first[t + 1] += s.first[t];
 
-  const auto total = static_cast<std::size_t>(s.first[static_cast<std::size_t>(T)]);
-  s.neuron = op.arena().array<Index>(total);
+  const auto total = static_cast<std::size_t>(s.first[rows]);
+  s.neuron = op.arena().array<std::int32_t>(total);
   auto value = op.arena().tensor({static_cast<Index>(total)});
-  op.for_rows(T, F, [&, F = F](Index begin, Index end) {
-    for (Index t = begin; t < end; ++t) {
-      auto at = static_cast<std::size_t>(s.first[static_cast<std::size_t>(t)]);
-      const float* row = above[t].data();
-      for (Index n = 0; n < F; ++n) {
-        if (row[n] == 0.0f) continue;
-        s.neuron[at] = n;
-        value.data()[at++] = row[n];
-      }
+  op.for_rows(T, F, [&](Index begin, Index end) {
+    for (auto t = static_cast<std::size_t>(begin); t < static_cast<std::size_t>(end); ++t) {
+      const Index at = s.first[t];
+      k.select_above(gate[static_cast<Index>(t)].data(), width, cutoff[t], s.neuron.data() + at,
+                     value.data() + at);
     }
   });
   s.value = op.activate(value, f).span();
   return s;
 }
 
-// The same pairs (row, neuron) ordered by neuron: neuron n's are [first[n], first[n + 1]).
+// The same pairs (row, neuron), in each block of rows ordered by neuron: neuron n's of block b are
+// [begin(b, n), begin(b, n + 1)), rows ascending.
 struct ByNeuron {
-  std::span<Index> first;  // [F + 1]
+  Index F, blocks;
+  std::span<Index> first;  // [blocks, F + 1]
   std::span<Index> place;  // index into Survivors::value
-  std::span<Index> row;
+  std::span<std::int32_t> row;
+  std::span<float> value;  // what Survivors::value becomes
+
+  std::size_t begin(Index b, Index n) const {
+    return static_cast<std::size_t>(first[static_cast<std::size_t>(b * (F + 1) + n)]);
+  }
 };
 
 ByNeuron order_by_neuron(Ops& op, const Survivors& s, Index T, Index F) {
   ByNeuron b;
-  b.first = op.arena().array<Index>(static_cast<std::size_t>(F) + 1);
+  b.F = F;
+  b.blocks = (T + kRowBlock - 1) / kRowBlock;
+  b.first = op.arena().array<Index>(static_cast<std::size_t>(b.blocks * (F + 1)));
   b.place = op.arena().array<Index>(s.neuron.size());
-  b.row = op.arena().array<Index>(s.neuron.size());
-  std::ranges::fill(b.first, 0);
-  for (const Index n : s.neuron) ++b.first[static_cast<std::size_t>(n) + 1];
-  for (std::size_t n = 0; n < static_cast<std::size_t>(F); ++n) b.first[n + 1] += b.first[n];
-  auto next = op.arena().array<Index>(static_cast<std::size_t>(F));
-  std::ranges::copy(b.first.first(static_cast<std::size_t>(F)), next.begin());
-  for (Index t = 0; t < T; ++t) {
-    for (Index i = s.first[static_cast<std::size_t>(t)];
-         i < s.first[static_cast<std::size_t>(t) + 1]; ++i) {
-      const auto at = static_cast<std::size_t>(
-          next[static_cast<std::size_t>(s.neuron[static_cast<std::size_t>(i)])]++);
-      b.place[at] = i;
-      b.row[at] = t;
+  b.row = op.arena().array<std::int32_t>(s.neuron.size());
+  b.value = op.arena().array<float>(s.neuron.size());
+  op.pool().run(b.blocks, [&](Index block) {
+    const Index t0 = block * kRowBlock, t1 = std::min(T, t0 + kRowBlock);
+    Index* first = b.first.data() + block * (F + 1);
+    // Counted two places further, summed one place further: then each is its neuron's next place,
+    // and at the end the next neuron's first.
+    std::fill_n(first, F + 1, 0);
+    const Index begin = s.first[static_cast<std::size_t>(t0)];
+    const Index end = s.first[static_cast<std::size_t>(t1)];
+    for (Index i = begin; i < end; ++i) {
+      const Index n = s.neuron[static_cast<std::size_t>(i)];
+      if (n + 2 <= F) ++first[n + 2];
     }
-  }
+    first[0] = begin;
+    if (F > 0) first[1] = begin;
+    for (Index n = 1; n < F; ++n) first[n + 1] += first[n];
+    for (Index t = t0; t < t1; ++t) {
+      for (Index i = s.first[static_cast<std::size_t>(t)];
+           i < s.first[static_cast<std::size_t>(t) + 1]; ++i) {
+        const auto at =
+            static_cast<std::size_t>(first[s.neuron[static_cast<std::size_t>(i)] + 1]++);
+        b.place[at] = i;
+        b.row[at] = static_cast<std::int32_t>(t);
+      }
+    }
+  });
   return b;
 }
 
-// The weights of neuron n from `first` on, where they lie.
+// The weights of neuron n from `first` on: read() where they lie, widen() as f32.
 template <typename W>
 struct StoredRows {
   const Weight& w;
+  void (*widen_values)(const W*, float*, std::size_t);  // null if they are f32
+
   const W* read(Index n, Index first, Index, float*) const {
     return static_cast<const W*>(w.data) + n * w.shape[1] + first;
+  }
+  const float* widen(Index n, Index first, Index count, float* scratch) const {
+    if constexpr (std::is_same_v<W, float>) {
+      return read(n, first, count, scratch);
+    } else {
+      widen_values(read(n, first, count, scratch), scratch, static_cast<std::size_t>(count));
+      return scratch;
+    }
   }
 };
 
@@ -102,55 +123,58 @@ struct StoredRows {
 template <typename Group>
 struct GroupRows {
   const Weight& w;
-  void (*widen)(const Group*, float*, std::size_t);
-  const float* read(Index n, Index first, Index count, float* scratch) const {
+  void (*widen_groups)(const Group*, float*, std::size_t);
+
+  const float* widen(Index n, Index first, Index count, float* scratch) const {
     constexpr auto kSize = static_cast<Index>(kGroup);
-    widen(static_cast<const Group*>(w.data) + (n * w.shape[1] + first) / kSize, scratch,
-          static_cast<std::size_t>(count / kSize));
+    widen_groups(static_cast<const Group*>(w.data) + (n * w.shape[1] + first) / kSize, scratch,
+                 static_cast<std::size_t>(count / kSize));
     return scratch;
+  }
+  const float* read(Index n, Index first, Index count, float* scratch) const {
+    return widen(n, first, count, scratch);
   }
 };
 
-// value[i] *= up[neuron] . x[row], each weight row read once for all tokens that need it.
+// value[i] *= up[neuron] . x[row]. A weight row is read once for all rows of a block that need it.
 template <typename W, typename Rows>
 void multiply_up(Ops& op, void (*dot_rows)(const DotRows<W>&), const Rows& up, View<const float> x,
-                 Index F, const Survivors& s) {
+                 const ByNeuron& b, const Survivors& s) {
   constexpr Index kMostPieces = 128;
-  const Index D = x.shape()[1];
-  const auto total = s.neuron.size();
-  const ByNeuron b = order_by_neuron(op, s, x.shape()[0], F);
-  auto rows = op.arena().array<const float*>(total);
-  for (std::size_t i = 0; i < total; ++i) rows[i] = x[b.row[i]].data();
-  auto products = op.arena().array<float>(total);
-  const Index piece = (F + kMostPieces - 1) / kMostPieces, pieces = (F + piece - 1) / piece;
+  const Index D = x.shape()[1], F = b.F;
+  auto rows = op.arena().array<const float*>(b.row.size());
+  const Index parts = std::max<Index>(2, kMostPieces / std::max<Index>(1, b.blocks));
+  const Index part = (F + parts - 1) / parts, pieces = b.blocks * parts;
   auto scratch = op.arena().array<float>(static_cast<std::size_t>(pieces * D));
-  op.pool().run(pieces, [&](Index p) {
-    for (Index n = p * piece; n < std::min(F, (p + 1) * piece); ++n) {
-      const auto first = static_cast<std::size_t>(b.first[static_cast<std::size_t>(n)]);
-      const auto last = static_cast<std::size_t>(b.first[static_cast<std::size_t>(n) + 1]);
+  op.pool().run(pieces, [&](Index piece) {
+    const Index block = piece / parts, n0 = piece % parts * part;
+    for (Index n = n0; n < std::min(F, n0 + part); ++n) {
+      const auto first = b.begin(block, n), last = b.begin(block, n + 1);
       if (first == last) continue;
-      dot_rows({.w = up.read(n, 0, D, scratch.data() + p * D),
+      for (auto i = first; i < last; ++i) rows[i] = x[b.row[i]].data();
+      dot_rows({.w = up.read(n, 0, D, scratch.data() + piece * D),
                 .x = rows.data() + first,
                 .count = last - first,
                 .K = static_cast<std::size_t>(D),
-                .y = products.data() + first});
-      for (std::size_t i = first; i < last; ++i) {
-        s.value[static_cast<std::size_t>(b.place[i])] *= products[i];
+                .y = b.value.data() + first});
+      for (auto i = first; i < last; ++i) {
+        float& value = s.value[static_cast<std::size_t>(b.place[i])];
+        b.value[i] = value *= b.value[i];
       }
     }
   });
 }
 
-// y[t] = sum_i value[i] down[neuron[i]] over row t's survivors.
+// y[t] = sum_i value[i] down[neuron[i]] over row t's survivors, row by row.
 template <typename W, typename Rows>
-View<float> add_down(Ops& op, void (*add_rows)(const AddRows<W>&), const Rows& down, Index T,
-                     Index D, const Survivors& s) {
-  constexpr Index kPiece = 512;  // channels, so that one token's work can be shared too
+void add_by_row(Ops& op, void (*add_rows)(const AddRows<W>&), const Rows& down, const Survivors& s,
+                View<float> y) {
+  constexpr Index kPiece = 512;  // channels, so that one row's work can be shared too
   constexpr std::size_t kTogether = 16;
   static_assert(kPiece % kGroup == 0);
+  const auto [T, D] = dims<2>(y);
   const Index pieces = (D + kPiece - 1) / kPiece;
-  auto y = op.arena().tensor({T, D});
-  op.pool().run(T * pieces, [&](Index piece) {
+  op.pool().run(T * pieces, [&, D = D](Index piece) {
     float scratch[kTogether * kPiece];
     const W* rows[kTogether];
     const Index d0 = piece % pieces * kPiece, d1 = std::min(D, d0 + kPiece);
@@ -170,7 +194,46 @@ View<float> add_down(Ops& op, void (*add_rows)(const AddRows<W>&), const Rows& d
                 .N = static_cast<std::size_t>(d1 - d0)});
     }
   });
-  return y;
+}
+
+// The same neuron by neuron, each widened once for all rows: every row meets its neurons in the
+// same order.
+template <typename Rows>
+void add_by_neuron(Ops& op, const Rows& down, const ByNeuron& b, View<float> y) {
+  constexpr Index kPiece = 128;  // channels: a pass's sums stay in the second cache
+  constexpr std::size_t kTogether = 2 * kRowBlock;
+  static_assert(kPiece % kGroup == 0);
+  const auto [T, D] = dims<2>(y);
+  const Index pieces = (D + kPiece - 1) / kPiece;
+  auto sums = op.arena().tensor({pieces, T, kPiece});  // y's own rows would share few cache lines
+  op.pool().run(pieces, [&, T = T, D = D](Index piece) {
+    const Index d0 = piece * kPiece, width = std::min(kPiece, D - d0);
+    auto sum = sums[piece];
+    std::ranges::fill(sum.span(), 0.0f);
+    float scratch[kPiece];
+    float values[kTogether];
+    float* rows[kTogether];
+    for (Index n = 0; n < b.F; ++n) {
+      const float* w = nullptr;
+      std::size_t count = 0;
+      const auto add = [&] {
+        if (count == 0) return;
+        if (w == nullptr) w = down.widen(n, d0, width, scratch);
+        op.kernels().add_to_rows(
+            {.w = w, .h = values, .y = rows, .count = count, .N = static_cast<std::size_t>(width)});
+        count = 0;
+      };
+      for (Index block = 0; block < b.blocks; ++block) {
+        if (count + kRowBlock > kTogether) add();
+        for (auto i = b.begin(block, n); i < b.begin(block, n + 1); ++i) {
+          values[count] = b.value[i];
+          rows[count++] = sum.data() + b.row[i] * kPiece;
+        }
+      }
+      add();
+    }
+    for (Index t = 0; t < T; ++t) std::copy_n(sum[t].data(), width, y[t].data() + d0);
+  });
 }
 
 // f(dot_rows, add_rows, rows) for how w is stored.
@@ -185,11 +248,11 @@ auto with_rows(const KernelTable& k, const Weight& w, const F& f) {
   check(w.storage == Storage::kRows, "weights of neurons lie in rows");
   switch (w.dtype) {
     case DType::kF32:
-      return f(k.dot_rows_f32, k.add_rows_f32, StoredRows<float>{w});
+      return f(k.dot_rows_f32, k.add_rows_f32, StoredRows<float>{w, nullptr});
     case DType::kBF16:
-      return f(k.dot_rows_bf16, k.add_rows_bf16, StoredRows<Bf16>{w});
+      return f(k.dot_rows_bf16, k.add_rows_bf16, StoredRows<Bf16>{w, k.widen_bf16});
     case DType::kF16:
-      return f(k.dot_rows_f16, k.add_rows_f16, StoredRows<F16>{w});
+      return f(k.dot_rows_f16, k.add_rows_f16, StoredRows<F16>{w, k.widen_f16});
     default:
       fail(ErrorCode::kInternal, "a weight is f32, bf16 or f16");
   }
@@ -205,13 +268,21 @@ View<float> sparse_mlp(Ops& op, View<const float> x, View<const float> gate, flo
   check(up.shape == Shape({F, D}) && down.rows.shape == up.shape,
         "sparse_mlp: up and down are [F, D]");
   const KernelTable& k = op.kernels();
+  auto y = op.arena().tensor({T, D});
+  const ArenaScope scratch(op.arena());
   const Survivors s = find_survivors(op, gate, std_multiplier, f);
+  const ByNeuron by_neuron = order_by_neuron(op, s, T, F);
   with_rows(k, up, [&](auto dot_rows, auto, const auto& rows) {
-    multiply_up(op, dot_rows, rows, x, F, s);
+    multiply_up(op, dot_rows, rows, x, by_neuron, s);
   });
-  return with_rows(k, down.rows, [&, T = T, D = D](auto, auto add_rows, const auto& rows) {
-    return add_down(op, add_rows, rows, T, D, s);
+  with_rows(k, down.rows, [&, T = T](auto, auto add_rows, const auto& rows) {
+    if (T >= kManyRows) {
+      add_by_neuron(op, rows, by_neuron, y);
+    } else {
+      add_by_row(op, add_rows, rows, s, y);
+    }
   });
+  return y;
 }
 
 }  // namespace gemma3n
