@@ -105,7 +105,8 @@ with shared keys and values, and the vocabulary, count for the last token of a p
 layers without the neurons they leave out; embedding tables by the rows that are looked up.
 Multiply-adds with weights of 8 bits or less count at the int8 speed, all others at that of f32.
 REACHED is the share of the limit. A model that the processor's caches hold can be faster. The towers'
-work is known for the published shapes, a picture's for 768 pixels.
+work is known for the published shapes, a picture's for 768 pixels; with q8 and q4 all of it counts at
+the int8 speed, though norms, depthwise convolutions and attention are computed in f32.
 
 --compare reads a FILE that --json has printed and tells for each case the time then over the time now:
 below 1 is slower. If a case is slower by more than the tolerance, the exit code is 3.
@@ -149,7 +150,7 @@ Runner declare_bench(Options& options) {
   options.add("--audio-seconds", "N,...", bench.audio_seconds, "likewise, of N seconds (30,2)");
   options.flag("--load", bench.load, "time loading, and loading with the first token");
   options.add("--quantize", "KIND,...", bench.quantize,
-              "hold the text model's weights in 8 or 4 bits: q8, q4, none (none)");
+              "hold weights in 8 or 4 bits: q8, q4, none (none)");
   declare_kv_cache(options, bench.kv_cache);
   options.add("--threads", "N,...", bench.threads, "how many threads compute (one per core)");
   options.add("--repeat", "N", bench.repeats, "how often each is timed (3)");

@@ -46,6 +46,12 @@ GenerateOutput generate_text(const ForCausalLM& model, CacheStorage cache,
   return generate(model, {arbitrary_prompt(prompt_tokens, model.config())}, config);
 }
 
+// Towers have 8 bits where the text model has 8 or 4.
+bool is_quantized(std::span<const MatrixInfo> matrices) {
+  return std::ranges::any_of(matrices,
+                             [](const MatrixInfo& m) { return m.storage.starts_with('q'); });
+}
+
 Config synthetic_config(const BenchPlan& plan) {
   Config config = published_towers();
   if (plan.has(BenchRun::Kind::kText)) config.text_config = plan.config;
@@ -97,7 +103,9 @@ std::vector<BenchResult> BenchModel::describe(const BenchRun& run) const {
     cases.push_back({.name = name, .storage = storage_, .threads = threads_});
   }
   const auto tower = [&](std::optional<double> multiply_adds) {
-    if (multiply_adds) cases.at(1).work.f32_ops = 2 * *multiply_adds;
+    if (!multiply_adds) return;
+    Work& work = cases.at(1).work;
+    (is_quantized(text_->matrices()) ? work.int8_ops : work.f32_ops) = 2 * *multiply_adds;
   };
   switch (run.kind) {
     case BenchRun::Kind::kText: {

@@ -193,7 +193,7 @@ int run(const Arguments& arguments, Output& out) {
   const auto chosen = model_or_demo(arguments.model);
   announce(chosen);
   const std::string& model_dir = chosen.dir;
-  const auto processor = Processor::from_pretrained(model_dir);
+  const auto processor = load_processor(model_dir, arguments.media);
   processor.chat_template();  // without one there is no conversation
   auto config = generation_config(
       arguments.generation, GenerationConfig::from_pretrained(model_dir), processor.tokenizer());

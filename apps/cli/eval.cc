@@ -99,7 +99,7 @@ class Evaluation {
         errors_(arguments.errors ? positive("--errors", *arguments.errors) : 0),
         conversations_(*arguments.dataset, arguments.system, arguments.media) {
     conversations_.check_media_files(chosen_);
-    processor_ = Processor::from_pretrained(arguments.model);
+    processor_ = load_processor(arguments.model, arguments.media);
     processor_->chat_template();  // throws if there is none
     config_ = greedy_config(arguments, processor_->tokenizer());
     const std::string settings = settings_text();
@@ -129,6 +129,7 @@ class Evaluation {
         .member("model", checkpoint_identity(arguments_.model))
         .member("system", arguments_.system.value_or(""))
         .member("quantize", arguments_.quantize.value_or("none"))
+        .member("image_size", arguments_.media.image_size.value_or(0))
         .member("split_audio", conversations_.splits_audio())
         .member("generation", config_.to_json())
         .end_object()
@@ -317,6 +318,7 @@ void check_combination(const Arguments& arguments) {
       {"--system", is_perplexity && arguments.system},
       {"--transcribe-prompt", is_perplexity && arguments.transcribe_prompt},
       {"--errors", is_perplexity && arguments.errors},
+      {"--image-size", is_perplexity && arguments.media.image_size},
       {"--long-audio", is_perplexity && arguments.media.long_audio},
       {"--allow-private-urls", is_perplexity && arguments.media.allow_private_urls}};
   for (const auto& [option, is_given] : of_the_other) {
@@ -460,6 +462,7 @@ Runner declare_eval(Options& options) {
   declare_quantize(options, arguments->quantize);
   declare_kv_cache(options, arguments->kv_cache);
   options.heading("Pictures and sounds");
+  declare_image_size(options, arguments->media);
   declare_long_audio(options, arguments->media);
   declare_url_options(options, arguments->media);
   options.heading("Divergence");

@@ -83,7 +83,7 @@ class Evaluation {
             {.transcribe_prompt = arguments.transcribe_prompt.value_or(kTranscribePrompt)})),
         chosen_(choose_items(items_, arguments.categories, arguments.limit)),
         conversations_(arguments.dataset, arguments.system, arguments.media),
-        processor_(Processor::from_pretrained(arguments.model)) {
+        processor_(load_processor(arguments.model, arguments.media)) {
     conversations_.check_media_files(chosen_);
     processor_.chat_template();  // throws if there is none
   }

@@ -27,7 +27,7 @@ void declare_threads(Options& options, std::optional<std::int64_t>& slot) {
 
 void declare_quantize(Options& options, std::optional<std::string>& slot) {
   options.add("--quantize", "KIND", slot,
-              "hold the text model's weights as q8, q4, bf16 or f32 (as they are stored)");
+              "hold weights as q8, q4 (towers as q8), bf16 or f32 (as they are stored)");
 }
 
 void declare_kv_cache(Options& options, std::optional<std::string>& slot) {

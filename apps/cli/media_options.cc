@@ -67,6 +67,12 @@ void declare_url_options(Options& options, MediaOptions& slots) {
                "let URLs lead to this machine and to private networks");
 }
 
+void declare_image_size(Options& options, MediaOptions& slots) {
+  options.add(
+      "--image-size", "PIXELS", slots.image_size,
+      "bring pictures to PIXELS x PIXELS: fewer take less time and show less (the checkpoint's)");
+}
+
 void declare_long_audio(Options& options, MediaOptions& slots) {
   options.add("--long-audio", "MODE", slots.long_audio,
               "sound beyond 30 s: cut = drop it; split = several clips (cut)");
@@ -77,8 +83,27 @@ void declare_media_options(Options& options, MediaOptions& slots) {
   options.add("--image", "SOURCE", slots.images,
               "show a picture: a path or a URL; may be given several times");
   options.add("--audio", "SOURCE", slots.sounds, "play a sound, likewise; \"-\" is standard input");
+  declare_image_size(options, slots);
   declare_long_audio(options, slots);
   declare_url_options(options, slots);
+}
+
+Processor load_processor(const std::filesystem::path& model_dir, const MediaOptions& given) {
+  const auto processor = Processor::from_pretrained(model_dir);
+  if (!given.image_size) return processor;
+  constexpr std::int64_t kLeast = 32, kMost = 2048;
+  if (*given.image_size < kLeast || *given.image_size > kMost) {
+    fail(ErrorCode::kInvalidArgument, "--image-size: expected ", kLeast, " to ", kMost,
+         " pixels, got ", *given.image_size);
+  }
+  try {
+    return processor.with_image_size(*given.image_size);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    fail(ErrorCode::kUnsupported,
+         "--image-size: this checkpoint takes no pictures: it has no image ",
+         "processor (preprocessor_config.json)");
+  }
 }
 
 int sample_rate_hz(const Processor& processor) {

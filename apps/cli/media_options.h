@@ -1,6 +1,8 @@
 // Pictures and sounds on the command line.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +24,7 @@ constexpr const char* kTranscribePrompt = "Transcribe the following speech segme
 struct MediaOptions {
   std::vector<std::string> images, sounds;
   std::optional<std::string> long_audio;
+  std::optional<std::int64_t> image_size;  // pixels along a side
   bool allow_private_urls = false;
 
   MediaLimits limits() const;
@@ -30,8 +33,13 @@ struct MediaOptions {
 };
 
 void declare_media_options(Options& options, MediaOptions& slots);
+void declare_image_size(Options& options, MediaOptions& slots);
 void declare_long_audio(Options& options, MediaOptions& slots);
 void declare_url_options(Options& options, MediaOptions& slots);
+
+// The checkpoint's, with pictures of the size that was asked for.
+// Throws: as Processor::from_pretrained; kInvalidArgument for a size out of range or without a use.
+Processor load_processor(const std::filesystem::path& model_dir, const MediaOptions& given);
 
 // Of the sounds this checkpoint takes; 0 if it takes none.
 int sample_rate_hz(const Processor& processor);

@@ -51,7 +51,7 @@ int run(const Arguments& arguments, Output& out) {
 constexpr const char* kFooter = R"(
 OUT becomes a folder that every command takes as a MODEL, and that opens at once: the weights lie in
 it as the kernels read them. The text model has 8 or 4 bits, its embedding tables included; the
-towers for pictures and sounds stay as they are. All other files are copied.
+towers for pictures and sounds have 8. All other files are copied.
 
 It takes the model's weights part by part: memory does not grow with the model. The folder appears
 when it is complete. What a crash leaves beside it is called .OUT.partial-NUMBER; delete it.

@@ -191,7 +191,7 @@ int run(Arguments arguments, Output& out) {
   }
   const std::string prompt = read_prompt(arguments);
   announce(chosen);
-  const auto processor = Processor::from_pretrained(*arguments.model);
+  const auto processor = load_processor(*arguments.model, arguments.media);
   const auto config =
       generation_config(arguments.generation, GenerationConfig::from_pretrained(*arguments.model),
                         processor.tokenizer());

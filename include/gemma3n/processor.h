@@ -214,6 +214,12 @@ class Processor {
                      std::optional<AudioFeatureExtractor> feature_extractor = {},
                      const ProcessorConfig& config = {});
 
+  // A processor like this one, but pictures are brought to size x size pixels. They have as many
+  // soft tokens whatever their size is; the work of the vision tower grows with its square. Gemma
+  // 3n was trained with 256, 512 and 768. Throws: kNotFound without an image processor;
+  // kInvalidArgument as ImageProcessorConfig::validate.
+  Processor with_image_size(std::int64_t size) const;
+
   // Each placeholder becomes the soft tokens of its medium between its start and end tokens, with
   // an empty line on either side. Clips at another rate than the extractor's are resampled.
   // Throws: kInvalidArgument with the message of transformers' ValueError: no input; placeholders

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view kKey = "quantization_config";
 constexpr std::string_view kMethod = "gemma3n";
-constexpr std::int64_t kVersion = 1;
-constexpr std::int64_t kGroupSize = 32;  // of version 1
+constexpr std::int64_t kVersion = 2;     // 1: the towers were left as they were
+constexpr std::int64_t kGroupSize = 32;  // of this version
 
 struct Fields {
   std::string quant_method;

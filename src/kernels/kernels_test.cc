@@ -197,7 +197,7 @@ void check_blocks(void (*fast)(const BlockMatmul&), void (*plain)(const BlockMat
 
 TEST_P(Kernels, ProductsWithBlocksAtEverySize) {
   for (const std::size_t T : {0, 1, 2, 3, 4, 5, 6, 7, 11}) {
-    for (const std::size_t groups : {0, 1, 2, 5, 64}) {
+    for (const std::size_t groups : {0, 1, 2, 5, 33, 34, 64, 65, 140}) {
       const auto x = quantize(plain, random_floats(T * groups * kGroup), groups * kGroup);
       for (const std::size_t O : {1, 7, 8, 9, 15, 16, 17, 31, 40}) {
         check_blocks(fast.matmul_int8, plain.matmul_int8, x, T, O, groups, kInt8GroupBytes);

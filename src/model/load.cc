@@ -75,15 +75,15 @@ class RandomBinder : public TensorBinder {
   std::vector<float> noise_;
 };
 
-std::unique_ptr<const Multimodal> load_multimodal(const std::filesystem::path& model_dir,
-                                                  const Checkpoint& checkpoint) {
+std::unique_ptr<Multimodal> load_multimodal(const std::filesystem::path& model_dir,
+                                            const Checkpoint& checkpoint, Quantization stored) {
   if (text_prefix(checkpoint) != kWholeModelPrefix + std::string("language_model.")) {
     fail(ErrorCode::kNotFound, model_dir.string(), ": expected a checkpoint of ",
          "Gemma3nForConditionalGeneration, got one of the text model alone; ",
          "load it as ForCausalLM");
   }
   auto multimodal = std::make_unique<Multimodal>();
-  CheckpointBinder binder(checkpoint, kWholeModelPrefix);
+  CheckpointBinder binder(checkpoint, kWholeModelPrefix, stored);
   bind(binder, *multimodal, Config::from_pretrained(model_dir));
   return multimodal;
 }
@@ -119,11 +119,13 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
     const auto warning = unexpected_tensors_warning(binder.unexpected_tensors(model->config));
     if (!warning.empty()) options.on_warning(warning);
   }
-  if (parts == LoadedParts::kAll) model->multimodal = load_multimodal(model_dir, *checkpoint);
+  std::unique_ptr<Multimodal> towers;
+  if (parts == LoadedParts::kAll) towers = load_multimodal(model_dir, *checkpoint, stored);
   const Weight& table = model->decoder.embed_tokens_per_layer;
   advise_random_access(table.data, size_bytes({table.storage, table.dtype}, table.shape));
   model->weights = checkpoint;
-  prepare_text_model(*model, wanted, options.on_progress);
+  prepare_model(*model, towers.get(), wanted, options.on_progress);
+  model->multimodal = std::move(towers);
   return model;
 }
 
@@ -152,7 +154,7 @@ std::shared_ptr<const ModelImpl> synthetic_model(const Config& config, std::uint
   config.validate();
   auto model = random_text_model(config.text_config, seed, options);
   auto multimodal = std::make_unique<Multimodal>();
-  RandomBinder binder(seed + 1, *model, Quantization::kNone);
+  RandomBinder binder(seed + 1, *model, options.quantization);
   bind(binder, *multimodal, config);
   model->multimodal = std::move(multimodal);
   return model;
@@ -179,7 +181,7 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& model_dir) {
   CheckpointBinder binder(checkpoint, prefix, info.quantization);
   Decoder decoder;
   bind(binder, decoder, info.text_config);
-  CheckpointBinder tower_binder(checkpoint, kWholeModelPrefix);
+  CheckpointBinder tower_binder(checkpoint, kWholeModelPrefix, info.quantization);
   info.has_towers = stores_towers(checkpoint);
   if (info.has_towers) {
     Multimodal multimodal;

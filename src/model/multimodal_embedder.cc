@@ -27,7 +27,8 @@ void bind(TensorBinder& b, MultimodalEmbedder& m, const MultimodalEmbedderConfig
   b.tensor("embedding.weight", m.embedding, {c.vocab_size, H});
   b.vector("hard_embedding_norm.weight", m.hard_embedding_norm, H);
   b.vector("soft_embedding_norm.weight", m.soft_embedding_norm, H);
-  b.tensor("embedding_projection.weight", m.embedding_projection, {c.text_hidden_size, H});
+  b.tensor("embedding_projection.weight", m.embedding_projection, {c.text_hidden_size, H},
+           Access::kTower);
   m.vocab_offset = c.vocab_offset;
   m.eps = static_cast<float>(c.rms_norm_eps);
 }

@@ -38,7 +38,7 @@ WeightForm form_in_memory(const Weight& w, Access access, Quantization quantizat
 
 bool is_prepared(const Weight& w, Access access, WeightForm form) {
   if (w.storage != Storage::kRows) return true;
-  return form == stored_form(w) && access != Access::kColumns;
+  return form == stored_form(w) && lies_as_read(w.shape, access);
 }
 
 }  // namespace
@@ -46,8 +46,9 @@ bool is_prepared(const Weight& w, Access access, WeightForm form) {
 Weight prepared(ModelImpl& model, const Weight& w, Access access, Quantization quantization,
                 bool is_mapped, const std::function<void(Index values)>& on_values) {
   const WeightForm form = form_in_memory(w, access, quantization);
-  if (is_prepared(w, access, form)) return w;
+  if (w.storage != Storage::kRows) return w;
   const Shape shape = shape_as_read(w.shape, access);
+  if (is_prepared(w, access, form)) return weight_of(form, w.data, shape);
   model.extra.push_back(std::make_unique_for_overwrite<std::byte[]>(size_bytes(form, shape)));
   std::byte* to = model.extra.back().get();
   for_parts(w, access, form, is_mapped, [&](Index first, Index n) {
@@ -58,15 +59,16 @@ Weight prepared(ModelImpl& model, const Weight& w, Access access, Quantization q
   return weight_of(form, model.extra.back().get(), shape);
 }
 
-void prepare_text_model(ModelImpl& model, Quantization quantization,
-                        const std::function<void(double)>& on_progress) {
+void prepare_model(ModelImpl& model, Multimodal* towers, Quantization quantization,
+                   const std::function<void(double)>& on_progress) {
   MatrixList list;
   bind(list, model.decoder, model.config);
-  std::erase_if(list.matrices, [&](const Matrix& m) {
-    return is_prepared(*m.weight, m.access, form_in_memory(*m.weight, m.access, quantization));
-  });
+  if (towers != nullptr) bind(list, *towers, towers->config);
   double done = 0, all = 0;
-  for (const Matrix& m : list.matrices) all += static_cast<double>(m.weight->shape.size());
+  for (const auto& [weight, access] : list.matrices) {
+    const WeightForm form = form_in_memory(*weight, access, quantization);
+    if (!is_prepared(*weight, access, form)) all += static_cast<double>(weight->shape.size());
+  }
   for (const Matrix& m : list.matrices) {
     *m.weight = prepared(model, *m.weight, m.access, quantization, true, [&](Index values) {
       done += static_cast<double>(values);

@@ -14,9 +14,10 @@ namespace gemma3n {
 Weight prepared(ModelImpl& model, const Weight& w, Access access, Quantization quantization,
                 bool is_mapped, const std::function<void(Index values)>& on_values = {});
 
-// The same for all matrices of the text model, which are bound to a mapped checkpoint. The table
-// that is read row by row (Access::kTable) stays in the map.
-void prepare_text_model(ModelImpl& model, Quantization quantization,
-                        const std::function<void(double)>& on_progress);
+// The same for all matrices of the text model and, unless `towers` is null, of the towers, which
+// are bound to a mapped checkpoint. The table that is read row by row (Access::kTable) stays in the
+// map.
+void prepare_model(ModelImpl& model, Multimodal* towers, Quantization quantization,
+                   const std::function<void(double)>& on_progress);
 
 }  // namespace gemma3n

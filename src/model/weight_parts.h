@@ -22,7 +22,7 @@ void for_parts(const Weight& w, Access access, WeightForm form, bool is_mapped, 
     const Index n = std::min(part, shape[0] - first);
     body(first, n);
     if (!is_mapped || access == Access::kColumns) continue;  // every part of columns is everywhere
-    const Weight done = rows_of(w, first, n);
+    const Weight done = rows_of(as_matrix(w), first, n);
     release_mapped_pages(done.data, size_bytes(stored_form(w), done.shape));
   }
   if (is_mapped) release_mapped_pages(w.data, size_bytes(stored_form(w), w.shape));

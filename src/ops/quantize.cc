@@ -131,14 +131,14 @@ Group read_group(const Weight& w, Index row, Index first) {
 }
 
 void check_values(const Group& x, const QuantizedGroup& group) {
-  const float most = largest_size(x);
   if (!std::ranges::all_of(x, [](float v) { return std::isfinite(v); })) {
     fail(ErrorCode::kUnsupported, "weights that are not finite cannot be quantised");
   }
-  if (!std::isfinite(f16_value(group.scale)) || (group.scale & 0x7FFFu) == 0) {
-    if (most == 0.0f) return;
+  const float most = largest_size(x);
+  const bool vanished = (group.scale & 0x7FFFu) == 0;
+  if (!std::isfinite(f16_value(group.scale)) || (vanished && most > 1.0f)) {
     fail(ErrorCode::kUnsupported, "weights of ", most,
-         " are too small or too large to be quantised: their scale has 16 bits");
+         " are too large to be quantised: their scale has 16 bits");
   }
 }
 

@@ -21,8 +21,9 @@ Weight quantized_weight(const void* data, const Shape& shape, Storage storage);
 //   4 bits: of 20 scales around max |w| / 8, of either sign, the one whose values, rounded, have
 //   the
 //           least squared error; then the scale that fits these values best.
-// Scales are rounded to F16 before values are rounded to them. A group whose scale would be zero or
-// infinite in F16 is an error: kUnsupported, as are values that are not finite.
+// Scales are rounded to F16 before values are rounded to them. A group whose scale would be zero in
+// F16 becomes zero: channels that training has left unused have such weights. Values that are not
+// finite, or too large for a scale, are an error: kUnsupported.
 Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to);
 
 }  // namespace gemma3n

@@ -172,8 +172,8 @@ TEST_P(Quantize, ThreadsAndRowsChangeNoBit) {
 
 TEST_P(Quantize, WhatHasNoScaleIsRefused) {
   const float inf = std::numeric_limits<float>::infinity();
-  for (const float odd : {inf, -inf, std::nanf(""), 3e38f, 1e-30f}) {
-    std::vector<float> values(2 * 32, odd == 1e-30f ? odd : 1.0f);
+  for (const float odd : {inf, -inf, std::nanf(""), 3e38f}) {
+    std::vector<float> values(2 * 32, 1.0f);
     values[40] = odd;
     try {
       quantized(values, 2, 32);
@@ -181,6 +181,16 @@ TEST_P(Quantize, WhatHasNoScaleIsRefused) {
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
     }
+  }
+}
+
+TEST_P(Quantize, WhatIsTooSmallForAScaleVanishes) {
+  for (const float tiny : {1e-30f, -1e-9f, 1e-42f, 0.0f}) {
+    std::vector<float> values(2 * 32, 1.0f);
+    std::fill_n(values.begin() + 32, 32, tiny);
+    const auto rows = values_of(quantized(values, 2, 32));
+    EXPECT_GT(rows[0], 0.9f);
+    EXPECT_TRUE(std::all_of(rows.begin() + 32, rows.end(), [](float v) { return v == 0.0f; }));
   }
 }
 

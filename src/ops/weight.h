@@ -25,6 +25,8 @@ inline bool is_blocks(Storage storage) {
 enum class Access {
   kAsStored,  // small, or no matrix: always as the checkpoint has it
   kProduct,   // as a whole, in products; single rows too: blocks
+  kTower,     // as kProduct, in a tower, which 4 bits would blur: 8 bits at least. A convolution
+              // [O, I, height, width] is multiplied with windows: [O, height * width * I]
   kRows,      // single rows: groups
   kColumns,   // single columns: the transpose, in rows or in groups
   kTable,     // few rows of many: where it lies in the map; groups in a quantised checkpoint

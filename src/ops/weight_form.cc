@@ -35,6 +35,30 @@ void transpose(ThreadPool& pool, const Weight& from, Index first, Index n, std::
   });
 }
 
+// Rows [first, first + n) of a convolution [O, I, height, width]: channels go innermost.
+template <typename T>
+void gather_windows(ThreadPool& pool, const Weight& from, Index first, Index n, std::byte* to) {
+  const Index I = from.shape[1], taps = from.shape[2] * from.shape[3];
+  const auto* source = static_cast<const std::byte*>(from.data);
+  constexpr auto kSize = static_cast<Index>(sizeof(T));
+  pool.parallel_for(n, 1, [&](Index begin, Index end) {
+    for (Index o = begin; o < end; ++o) {
+      const std::byte* row = source + (first + o) * I * taps * kSize;  // may be unaligned
+      std::byte* window = to + o * I * taps * kSize;
+      for (Index tap = 0; tap < taps; ++tap) {
+        for (Index i = 0; i < I; ++i) {
+          std::memcpy(window + (tap * I + i) * kSize, row + (i * taps + tap) * kSize, sizeof(T));
+        }
+      }
+    }
+  });
+}
+
+void write_windows(ThreadPool& pool, const Weight& from, Index first, Index n, std::byte* to) {
+  size_bytes(from.dtype) == 4 ? gather_windows<std::uint32_t>(pool, from, first, n, to)
+                              : gather_windows<std::uint16_t>(pool, from, first, n, to);
+}
+
 void write_transposed(ThreadPool& pool, const Weight& from, Index first, Index n, std::byte* to) {
   size_bytes(from.dtype) == 4 ? transpose<std::uint32_t>(pool, from, first, n, to)
                               : transpose<std::uint16_t>(pool, from, first, n, to);
@@ -95,7 +119,25 @@ void write_converted(ThreadPool& pool, const Weight& from, DType wanted, std::by
 }  // namespace
 
 Shape shape_as_read(const Shape& shape, Access access) {
-  return access == Access::kColumns ? Shape{shape[1], shape[0]} : shape;
+  switch (access) {
+    case Access::kColumns:
+      return {shape[1], shape[0]};
+    case Access::kTower:
+      return {shape[0], shape[0] == 0 ? 0 : shape.size() / shape[0]};
+    default:
+      return shape;
+  }
+}
+
+bool lies_as_read(const Shape& shape, Access access) {
+  if (access == Access::kTower) return shape.rank() == 2 || shape[2] * shape[3] == 1;
+  return access != Access::kColumns;
+}
+
+Weight as_matrix(const Weight& w) {
+  Weight matrix = w;
+  matrix.shape = shape_as_read(w.shape, Access::kTower);
+  return matrix;
 }
 
 WeightForm form_of(const Shape& stored, DType dtype, Access access, Quantization quantization) {
@@ -107,6 +149,7 @@ WeightForm form_of(const Shape& stored, DType dtype, Access access, Quantization
   }
   if (!has_whole_groups(shape_as_read(stored, access))) return as_it_is;
   const bool is_int4 = quantization == Quantization::kInt4;
+  if (access == Access::kTower) return {Storage::kInt8Blocks};
   if (access == Access::kProduct) return {is_int4 ? Storage::kInt4Blocks : Storage::kInt8Blocks};
   return {is_int4 ? Storage::kInt4Groups : Storage::kInt8Groups};
 }
@@ -129,19 +172,17 @@ Index rows_together(WeightForm form) {
 void write_rows(ThreadPool& pool, const Weight& from, Access access, WeightForm form, Index first,
                 Index n, std::byte* to) {
   check(from.storage == Storage::kRows, "the form of a checkpoint");
-  const bool is_as_stored = form == WeightForm{Storage::kRows, from.dtype};
-  if (access == Access::kColumns && is_as_stored) {
-    return write_transposed(pool, from, first, n, to);
-  }
-  std::vector<std::byte> transposed;
+  std::vector<std::byte> rearranged;
   Weight rows;
-  if (access == Access::kColumns) {
-    rows = {nullptr, from.dtype, {n, from.shape[0]}};
-    transposed.resize(size_bytes({Storage::kRows, from.dtype}, rows.shape));
-    write_transposed(pool, from, first, n, transposed.data());
-    rows.data = transposed.data();
+  if (lies_as_read(from.shape, access)) {
+    rows = rows_of(as_matrix(from), first, n);
   } else {
-    rows = rows_of(from, first, n);
+    const auto rearrange = access == Access::kColumns ? write_transposed : write_windows;
+    if (form == WeightForm{Storage::kRows, from.dtype}) return rearrange(pool, from, first, n, to);
+    rows = {nullptr, from.dtype, {n, shape_as_read(from.shape, access)[1]}};
+    rearranged.resize(size_bytes({Storage::kRows, from.dtype}, rows.shape));
+    rearrange(pool, from, first, n, rearranged.data());
+    rows.data = rearranged.data();
   }
   if (form.storage == Storage::kRows) return write_converted(pool, rows, form.dtype, to);
   quantize(pool, rows, form.storage, to);

@@ -14,8 +14,15 @@ struct WeightForm {
   bool operator==(const WeightForm&) const = default;
 };
 
-// Of a matrix stored as `shape`: the one that is read, the transpose for columns.
+// Of a matrix stored as `shape`: the one that is read, the transpose for columns, [O, windows] for
+// convolutions.
 Shape shape_as_read(const Shape& shape, Access access);
+
+// Whether the values of a matrix stored as `shape` lie in the order in which they are read.
+bool lies_as_read(const Shape& shape, Access access);
+
+// [O, ...] as [O, I].
+Weight as_matrix(const Weight& w);
 
 // How a matrix of the checkpoint, of this shape and dtype, is kept in a model or a checkpoint of
 // such a quantization. What has no whole groups stays as it is.

@@ -14,8 +14,8 @@
 namespace gemma3n {
 namespace {
 
-constexpr Access kEach[] = {Access::kAsStored, Access::kProduct, Access::kRows, Access::kColumns,
-                            Access::kTable};
+constexpr Access kEach[] = {Access::kAsStored, Access::kProduct, Access::kTower,
+                            Access::kRows,     Access::kColumns, Access::kTable};
 constexpr Quantization kEvery[] = {Quantization::kNone, Quantization::kInt8, Quantization::kInt4,
                                    Quantization::kBF16, Quantization::kF32};
 
@@ -36,6 +36,9 @@ TEST(WeightForm, IsChosenByHowAMatrixIsRead) {
   for (const auto access : kEach) EXPECT_EQ(form(access, Quantization::kNone), stored);
   EXPECT_EQ(form(Access::kProduct, Quantization::kInt8).storage, Storage::kInt8Blocks);
   EXPECT_EQ(form(Access::kProduct, Quantization::kInt4).storage, Storage::kInt4Blocks);
+  for (const auto q : {Quantization::kInt8, Quantization::kInt4}) {
+    EXPECT_EQ(form(Access::kTower, q).storage, Storage::kInt8Blocks);
+  }
   for (const auto access : {Access::kRows, Access::kColumns, Access::kTable}) {
     EXPECT_EQ(form(access, Quantization::kInt8).storage, Storage::kInt8Groups);
     EXPECT_EQ(form(access, Quantization::kInt4).storage, Storage::kInt4Groups);
@@ -78,6 +81,42 @@ TEST(WeightForm, PartsAreAsTheWhole) {
       }
     }
   }
+}
+
+TEST(WeightForm, ConvolutionsBecomeRowsOfWindows) {
+  ThreadPool pool(2);
+  const Shape shape = {3, 32, 2, 3};
+  EXPECT_EQ(shape_as_read(shape, Access::kTower), (Shape{3, 192}));
+  EXPECT_FALSE(lies_as_read(shape, Access::kTower));
+  EXPECT_TRUE(lies_as_read({3, 32, 1, 1}, Access::kTower));
+  EXPECT_TRUE(lies_as_read({3, 32}, Access::kTower));
+  const auto values = random_floats(shape.size());
+  std::vector<float> windows(values.size());
+  for (std::size_t o = 0, at = 0; o < 3; ++o) {
+    for (std::size_t i = 0; i < 32; ++i) {
+      for (std::size_t tap = 0; tap < 6; ++tap, ++at) windows[o * 192 + tap * 32 + i] = values[at];
+    }
+  }
+  const Weight from = {values.data(), DType::kF32, shape};
+  const Weight expected = {windows.data(), DType::kF32, {3, 192}};
+  for (const auto quantization : kEvery) {
+    const WeightForm form = form_of(shape, DType::kF32, Access::kTower, quantization);
+    std::vector<std::byte> here(size_bytes(form, {3, 192})), there(here.size()), parts(here.size());
+    write_rows(pool, from, Access::kTower, form, 0, 3, here.data());
+    write_rows(pool, expected, Access::kTower, form, 0, 3, there.data());
+    EXPECT_EQ(here, there);
+    if (is_blocks(form.storage)) continue;  // has but one
+    for (Index o = 0; o < 3; ++o) {
+      write_rows(pool, from, Access::kTower, form, o, 1,
+                 parts.data() + static_cast<std::size_t>(o) * size_bytes(form, {1, 192}));
+    }
+    EXPECT_EQ(parts, here);
+  }
+  const std::vector<std::uint16_t> halves = {1, 2, 3, 4};  // [1, 2, 1, 2]
+  std::vector<std::uint16_t> window(4);
+  write_rows(pool, {halves.data(), DType::kBF16, {1, 2, 1, 2}}, Access::kTower,
+             {Storage::kRows, DType::kBF16}, 0, 1, reinterpret_cast<std::byte*>(window.data()));
+  EXPECT_EQ(window, (std::vector<std::uint16_t>{1, 3, 2, 4}));
 }
 
 TEST(WeightForm, ColumnsBecomeRowsWhateverTheirDtype) {

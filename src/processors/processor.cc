@@ -253,6 +253,16 @@ Processor Processor::from_pretrained(const std::filesystem::path& model_dir) {
                    ProcessorConfig::from_pretrained(model_dir));
 }
 
+Processor Processor::with_image_size(std::int64_t size) const {
+  ImageProcessorConfig config = image_processor().config();
+  config.height = config.width = size;
+  Processor changed = *this;
+  auto impl = std::make_shared<Impl>(*impl_);
+  impl->image_processor = ImageProcessor(config);
+  changed.impl_ = std::move(impl);
+  return changed;
+}
+
 ProcessorOutput Processor::operator()(const ProcessorInputs& inputs,
                                       const ProcessorOptions& options) const {
   if (inputs.text.empty() && inputs.images.empty() && inputs.audio.empty()) {

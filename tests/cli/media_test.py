@@ -93,6 +93,22 @@ class MediaTest(CliTest, SmallWholeModel):
                     saying=["cut or split", "'shorten'"])
         self.refuse(USAGE, "run", self.whole, "hello", "--long-audio", "shorten", saying=["cut or split"])
 
+    def test_pictures_have_the_size_that_was_asked_for(self):
+        small = self.copy_of(self.whole, "whole-32")
+        (small / "preprocessor_config.json").write_text(json.dumps(
+            {"size": {"height": 32, "width": 32}, "resample": 2, "do_normalize": False}))
+        question = [*self.short, "--raw", "hello", "--image", self.picture]
+        of_64, of_32 = (self.succeed_json("run", model, *question) for model in (self.whole, small))
+        self.assertNotEqual(of_64["text"], of_32["text"])
+        asked = self.succeed_json("run", self.whole, *question, "--image-size", "32")
+        self.assertEqual((asked["text"], asked["prompt_tokens"]), (of_32["text"], of_64["prompt_tokens"]))
+        self.assertEqual(self.chat_lines(f"/image {self.picture}", "hello", options=["--image-size", "32"]),
+                         self.succeed("chat", small, *self.short, stdin=f"/image {self.picture}\nhello".encode()).splitlines())
+        for size in ("31", "2049", "-1"):
+            self.refuse(USAGE, "run", self.whole, "hello", "--image", self.picture, "--image-size", size,
+                        saying=["--image-size: expected 32 to 2048 pixels"])
+        self.refuse(FAILURE, "run", self.chat, "hello", "--image-size", "64", saying=["takes no pictures"])
+
     def test_raw_prompts_say_where_media_stand(self):
         in_front = self.see("--raw", "hello", "--image", self.picture)
         self.assertEqual(in_front["text"], self.see("--raw", "<image_soft_token>hello", "--image", self.picture)["text"])

@@ -261,7 +261,7 @@ TEST_F(QuantizedCheckpoint, OtherFilesComeAlongAndNothingElse) {
   auto config = json::parse(read(folder / "config.json"));
   EXPECT_EQ(
       config["quantization_config"],
-      json::parse(R"({"quant_method": "gemma3n", "bits": 8, "group_size": 32, "version": 1})"));
+      json::parse(R"({"quant_method": "gemma3n", "bits": 8, "group_size": 32, "version": 2})"));
   config.erase("quantization_config");
   EXPECT_EQ(config, json::parse(read(original / "config.json")));
   EXPECT_EQ(names_in(root_), (std::vector<std::string>{"original", "q8"}));  // no leftovers
@@ -475,8 +475,8 @@ TEST_F(HostileQuantizedCheckpoint, ConfigsAreRefused) {
   for (const json& size : {json(0), json(16), json(64), json(-32)}) {
     refused_config(with("group_size", size), "group_size: expected 32");
   }
-  for (const json& version : {json(0), json(2), json(-1)}) {
-    refused_config(with("version", version), "version: expected 1");
+  for (const json& version : {json(0), json(1), json(3), json(-1)}) {
+    refused_config(with("version", version), "version: expected 2");
   }
   refused_config(with("modules_to_not_convert", json::array()), "unknown keys");
   refused_config(with("bits", 8), "expected shape");  // of what the file does not have

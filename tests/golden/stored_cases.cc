@@ -7,6 +7,9 @@
 #include <fstream>
 #include <limits>
 
+#include "base/thread_pool.h"
+#include "ops/weight_form.h"
+
 namespace gemma3n::golden {
 namespace {
 
@@ -139,7 +142,8 @@ std::vector<bool> sounding(const std::string& kind, std::size_t frames) {
   return mask;
 }
 
-void FormulaBinder::bind_tensor(const std::string& name, Weight& slot, const Shape& shape, Access) {
+void FormulaBinder::bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                                Access access) {
   const auto values = weight(name, shape);
   auto& bytes = storage_[name];
   bytes.resize(values.size());
@@ -153,6 +157,18 @@ void FormulaBinder::bind_tensor(const std::string& name, Weight& slot, const Sha
     }
   }
   slot = {bytes.data(), dtype_, shape};
+  if (access == Access::kTower) slot = tower_weight(name, slot);
+}
+
+Weight FormulaBinder::tower_weight(const std::string& name, const Weight& stored) {
+  const WeightForm form = form_of(stored.shape, stored.dtype, Access::kTower, quantization_);
+  const Shape shape = shape_as_read(stored.shape, Access::kTower);
+  auto& bytes = storage_[name + " as read"];
+  bytes.resize((size_bytes(form, shape) + 3) / 4);
+  ThreadPool pool(1);
+  write_rows(pool, stored, Access::kTower, form, 0, shape[0],
+             reinterpret_cast<std::byte*>(bytes.data()));
+  return weight_of(form, bytes.data(), shape);
 }
 
 void FormulaBinder::bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,

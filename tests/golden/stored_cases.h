@@ -12,6 +12,7 @@
 
 #include "checkpoint/binder.h"
 #include "checkpoint/safetensors.h"
+#include "gemma3n/quantization.h"
 
 namespace gemma3n::golden {
 
@@ -45,7 +46,9 @@ std::vector<bool> sounding(const std::string& kind, std::size_t frames);
 // Fills every slot by the formula for its name, stored as `dtype`, which holds all values exactly.
 class FormulaBinder : public TensorBinder {
  public:
-  explicit FormulaBinder(DType dtype = DType::kF32) : dtype_(dtype) {}
+  // quantization: of towers.
+  explicit FormulaBinder(DType dtype = DType::kF32, Quantization quantization = Quantization::kNone)
+      : dtype_(dtype), quantization_(quantization) {}
 
  protected:
   void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
@@ -56,7 +59,11 @@ class FormulaBinder : public TensorBinder {
   bool has_tensor(const std::string&) const override { return true; }
 
  private:
+  // In the form in which it is read.
+  Weight tower_weight(const std::string& name, const Weight& stored);
+
   DType dtype_;
+  Quantization quantization_;
   std::map<std::string, std::vector<std::uint32_t>> storage_;  // room for the bytes
 };
 

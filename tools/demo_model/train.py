@@ -41,7 +41,7 @@ QUESTIONS = 8  # about a picture
 # the second through the second, so that every step mixes looking with listening and talking.
 KINDS = [
     {"picture": (0.95, 5), "two": (0.05, 4)},
-    {"text": (0.40, 12), "transcribe": (0.18, 16), "spoken": (0.42, 6)},
+    {"text": (0.45, 12), "transcribe": (0.12, 16), "spoken": (0.43, 6)},
 ]
 STORIES = 0.7  # of the conversations in text: finding again what was said takes the most examples
 

@@ -176,8 +176,8 @@ def relation(scene, random):
 
 
 # Shares; what takes longest to learn is asked most.
-PICTURE_QUESTIONS = {describe: 0.12, what_colour: 0.10, what_shape: 0.08, is_there: 0.26, how_many_objects: 0.08,
-                     how_many_of_kind: 0.24, where: 0.04, how_big: 0.04, relation: 0.04}
+PICTURE_QUESTIONS = {describe: 0.12, what_colour: 0.10, what_shape: 0.06, is_there: 0.24, how_many_objects: 0.06,
+                     how_many_of_kind: 0.24, where: 0.06, how_big: 0.05, relation: 0.07}
 
 
 def picture_question(scene, random, kinds=None):

@@ -113,7 +113,7 @@ class PreTrainedModel(GenerationMixin):
         dtype (torch_dtype): what `.dtype` says; results are float32 whatever it is.
         device_map, attn_implementation: accepted; the engine has one way of computing, on the CPU.
         threads: 0 = one per core this process may use.
-        quantization: "q8" or "q4" hold the text model's weights in 8 or 4 bits: several times faster, at a small loss
+        quantization: "q8" or "q4" hold weights in 8 or 4 bits (towers in 8): several times faster, at a small loss
             of quality; "bf16" or "f32" convert them. None = as they are stored, in a checkpoint of `gemma3n quantize`
             too.
         Raises FileNotFoundError, ValueError (damaged or impossible files), NotImplementedError (a kind of model or an

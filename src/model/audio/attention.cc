@@ -99,7 +99,7 @@ View<float> AudioAttention::forward(Ops& op, View<const float> x,
 }
 
 void bind(TensorBinder& b, RelativePositionEmbedding& m, const AudioConfig& c) {
-  b.tensor("pos_proj.weight", m.pos_proj, {c.hidden_size, c.hidden_size});
+  b.tensor("pos_proj.weight", m.pos_proj, {c.hidden_size, c.hidden_size}, Access::kTower);
 }
 
 void bind(TensorBinder& b, AudioAttention& m, const AudioConfig& c) {
@@ -109,16 +109,16 @@ void bind(TensorBinder& b, AudioAttention& m, const AudioConfig& c) {
   m.logit_cap = static_cast<float>(c.conf_attention_logit_cap);
   b.module("relative_position_embedding", m.relative_position_embedding, c);
   b.vector("per_dim_scale", m.per_dim_scale, D / m.H);
-  b.tensor("q_proj.weight", m.q_proj, {D, D});
-  b.tensor("k_proj.weight", m.k_proj, {D, D});
-  b.tensor("v_proj.weight", m.v_proj, {D, D});
+  b.tensor("q_proj.weight", m.q_proj, {D, D}, Access::kTower);
+  b.tensor("k_proj.weight", m.k_proj, {D, D}, Access::kTower);
+  b.tensor("v_proj.weight", m.v_proj, {D, D}, Access::kTower);
 }
 
 void bind(TensorBinder& b, ConformerAttention& m, const AudioConfig& c) {
   const Index D = c.hidden_size;
   b.vector("pre_attn_norm.weight", m.pre_attn_norm, D);
   b.module("attn", m.attn, c);
-  b.tensor("post.weight", m.post, {D, D});
+  b.tensor("post.weight", m.post, {D, D}, Access::kTower);
   b.vector("post_norm.weight", m.post_norm, D);
   m.clipping = gradient_clipping(c);
 }

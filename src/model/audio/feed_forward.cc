@@ -15,8 +15,8 @@ void ConformerFeedForward::forward(Ops& op, View<float> x) const {
 void bind(TensorBinder& b, ConformerFeedForward& m, const AudioConfig& c) {
   const Index D = c.hidden_size;
   b.vector("pre_layer_norm.weight", m.pre_layer_norm, D);
-  b.tensor("ffw_layer_1.weight", m.ffw_layer_1, {4 * D, D});
-  b.tensor("ffw_layer_2.weight", m.ffw_layer_2, {D, 4 * D});
+  b.tensor("ffw_layer_1.weight", m.ffw_layer_1, {4 * D, D}, Access::kTower);
+  b.tensor("ffw_layer_2.weight", m.ffw_layer_2, {D, 4 * D}, Access::kTower);
   b.vector("post_layer_norm.weight", m.post_layer_norm, D);
   m.residual_weight = static_cast<float>(c.conf_residual_weight);
   m.clipping = gradient_clipping(c);

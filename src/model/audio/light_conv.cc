@@ -43,10 +43,10 @@ View<float> ConformerLightConv1d::convolve(Ops& op, View<const float> x,
 void bind(TensorBinder& b, ConformerLightConv1d& m, const AudioConfig& c) {
   const Index D = c.hidden_size;
   b.vector("pre_layer_norm.weight", m.pre_layer_norm, D);
-  b.tensor("linear_start.weight", m.linear_start, {2 * D, D});
+  b.tensor("linear_start.weight", m.linear_start, {2 * D, D}, Access::kTower);
   b.tensor("depthwise_conv1d.weight", m.depthwise_conv1d, {D, 1, c.conf_conv_kernel_size});
   b.vector("conv_norm.weight", m.conv_norm, D);
-  b.tensor("linear_end.weight", m.linear_end, {D, D});
+  b.tensor("linear_end.weight", m.linear_end, {D, D}, Access::kTower);
   m.clipping = gradient_clipping(c);
   m.eps = static_cast<float>(c.rms_norm_eps);
 }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/convolution_weights.h"
-
 namespace gemma3n {
 namespace {
 
@@ -26,25 +24,24 @@ View<float> SscpConvBlock::padded(Ops& op, View<const float> x, Index T) const {
 
 View<float> SscpConvBlock::forward(Ops& op, View<const float> x, Index count) const {
   const auto [T, F, I] = dims<3>(x);
-  const Index O = conv.shape[0], kernel_time = conv.shape[2], row = conv.shape[3] * I;
+  const Index O = conv.shape[0], row = frequency_kernel * I;
   const Index F_out = bins(F);
   check(count >= 1 && count <= frames(T), "results of the frames that are there");
   auto y = op.arena().tensor({count, F_out, O});
   const ArenaScope scratch(op.arena());
-  const Weight w = window_weights(op, conv);
-  const auto in = padded(op, x, (count - 1) * time_stride + kernel_time);
-  auto windows = op.arena().tensor({kFramesAtOnce * F_out, kernel_time * row});
+  const auto in = padded(op, x, (count - 1) * time_stride + time_kernel);
+  auto windows = op.arena().tensor({kFramesAtOnce * F_out, time_kernel * row});
   for (Index first = 0; first < count; first += kFramesAtOnce) {
     const Index n = std::min(kFramesAtOnce, count - first);
-    op.for_rows(n * F_out, kernel_time * row, [&, I = I](Index begin, Index end) {
+    op.for_rows(n * F_out, time_kernel * row, [&, I = I](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
         const Index t = (first + i / F_out) * time_stride, f = i % F_out * frequency_stride;
-        for (Index k = 0; k < kernel_time; ++k) {
+        for (Index k = 0; k < time_kernel; ++k) {
           std::copy_n(in[t + k].data() + f * I, row, windows[i].data() + k * row);
         }
       }
     });
-    op.linear_into(View<const float>(windows.data(), {n * F_out, kernel_time * row}), w,
+    op.linear_into(View<const float>(windows.data(), {n * F_out, time_kernel * row}), conv,
                    View<float>(y[first].data(), {n * F_out, O}), 0);
   }
   norm.forward_relu(op, y);
@@ -113,9 +110,11 @@ void bind(TensorBinder& b, SscpConvBlock& m, const SscpConvShape& s) {
   const AudioConfig& c = s.config;
   const Index O = c.sscp_conv_channel_size[s.layer];
   const auto& kernel = c.sscp_conv_kernel_size[s.layer];
-  b.tensor("conv.weight", m.conv, {O, s.in_channels, kernel[0], kernel[1]});
+  b.tensor("conv.weight", m.conv, {O, s.in_channels, kernel[0], kernel[1]}, Access::kTower);
   b.vector("norm.weight", m.norm.weight, O);
   m.norm.eps = static_cast<float>(c.sscp_conv_group_norm_eps);
+  m.time_kernel = kernel[0];
+  m.frequency_kernel = kernel[1];
   m.time_stride = c.sscp_conv_stride_size[s.layer][0];
   m.frequency_stride = c.sscp_conv_stride_size[s.layer][1];
 }
@@ -137,7 +136,7 @@ void bind(TensorBinder& b, SubSampleConvProjection& m, const AudioConfig& c) {
   b.module("conv_0", m.conv_0, SscpConvShape{c, 0, 1});
   b.module("conv_1", m.conv_1, SscpConvShape{c, 1, c.sscp_conv_channel_size[0]});
   b.tensor("input_proj_linear.weight", m.input_proj_linear,
-           {c.hidden_size, F * c.sscp_conv_channel_size[1]});
+           {c.hidden_size, F * c.sscp_conv_channel_size[1]}, Access::kTower);
 }
 
 }  // namespace gemma3n

@@ -20,15 +20,16 @@ struct CumulativeGroupNorm {
 };
 
 struct SscpConvBlock {
-  Weight conv;  // [O, I, time, frequency]
+  Weight conv;  // [O, time * frequency * I], rows of windows
   CumulativeGroupNorm norm;
+  Index time_kernel = 1, frequency_kernel = 1;
   Index time_stride = 1, frequency_stride = 1;
 
   Index frames(Index T) const { return T == 0 ? 0 : (T - 1) / time_stride + 1; }
-  Index bins(Index F) const { return (F + 2 - conv.shape[3]) / frequency_stride + 1; }
+  Index bins(Index F) const { return (F + 2 - frequency_kernel) / frequency_stride + 1; }
   // Frames of a clip of T that the first `count` results read.
   Index frames_read(Index T, Index count) const {
-    const Index read = (count - 1) * time_stride + conv.shape[2];
+    const Index read = (count - 1) * time_stride + time_kernel;
     return read < T ? read : T;
   }
 

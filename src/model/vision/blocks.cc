@@ -4,8 +4,6 @@
 #include <limits>
 #include <vector>
 
-#include "model/convolution_weights.h"
-
 namespace gemma3n {
 namespace {
 
@@ -36,13 +34,12 @@ void scale_channels(Ops& op, View<float> y, const Vector& gamma) {
 }  // namespace
 
 FeatureMap EdgeResidual::forward(Ops& op, const FeatureMap& x) const {
-  const Index O = conv_pwl.shape[0], kernel = conv_exp.conv.shape[2], stride = conv_exp.stride;
+  const Index O = conv_pwl.shape[0], kernel = conv_exp.kernel, stride = conv_exp.stride;
   const SamePadding height(x.H, kernel, stride), width(x.W, kernel, stride);
   FeatureMap y{height.size, width.size, op.arena().tensor({height.size * width.size, O})};
   const ArenaScope scratch(op.arena());
-  const auto weights = window_weights(op, conv_exp.conv);
   for_tiles(op, y.H * y.W, [&](Index first, Index n) {
-    const auto expanded = conv_exp.forward(op, x.H, x.W, x.pixels, weights, first, n);
+    const auto expanded = conv_exp.forward(op, x.H, x.W, x.pixels, first, n);
     auto out = rows(y.pixels, first, n);
     op.linear_into(expanded, conv_pwl, out, 0);
     norm(op, out, bn2);
@@ -156,7 +153,8 @@ FeatureMap VisionBlock::forward(Ops& op, const FeatureMap& x) const {
 }
 
 void bind(TensorBinder& b, EdgeResidual& m, const BlockLayout& l) {
-  b.tensor("conv_exp.weight", m.conv_exp.conv, {l.mid, l.in, l.kernel, l.kernel});
+  b.tensor("conv_exp.weight", m.conv_exp.conv, {l.mid, l.in, l.kernel, l.kernel}, Access::kTower);
+  m.conv_exp.kernel = l.kernel;
   b.vector("bn1.weight", m.conv_exp.bn, l.mid);
   m.conv_exp.stride = l.stride;
   bind_pointwise(b, "conv_pwl.weight", m.conv_pwl, l.out, l.mid);

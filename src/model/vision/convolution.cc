@@ -6,9 +6,9 @@
 
 namespace gemma3n {
 
-View<float> ConvNormAct::forward(Ops& op, Index H, Index W, View<const float> x,
-                                 const Weight& weights, Index first, Index n) const {
-  const Index O = conv.shape[0], I = conv.shape[1], kernel = conv.shape[2];
+View<float> ConvNormAct::forward(Ops& op, Index H, Index W, View<const float> x, Index first,
+                                 Index n) const {
+  const Index O = conv.shape[0], I = dims<2>(x)[1];
   const SamePadding rows(H, kernel, stride), columns(W, kernel, stride);
   auto y = op.arena().tensor({n, O});
   const ArenaScope scratch(op.arena());
@@ -29,7 +29,7 @@ View<float> ConvNormAct::forward(Ops& op, Index H, Index W, View<const float> x,
       }
     }
   });
-  op.linear_into(windows, weights, y, 0);
+  op.linear_into(windows, conv, y, 0);
   op.add_bias(y, bias);
   norm_gelu(op, y, bn);
   return y;
@@ -89,8 +89,7 @@ void norm_gelu(Ops& op, View<float> x, const Vector& w) {
 }
 
 void bind_pointwise(TensorBinder& b, std::string_view name, Weight& slot, Index O, Index I) {
-  b.tensor(name, slot, {O, I, 1, 1});
-  slot.shape = {O, I};
+  b.tensor(name, slot, {O, I, 1, 1}, Access::kTower);
 }
 
 }  // namespace gemma3n

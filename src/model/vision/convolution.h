@@ -33,15 +33,14 @@ inline constexpr Index kTilePixels = 768;
 
 // A convolution over all channels, followed by a norm and GELU.
 struct ConvNormAct {
-  Weight conv;  // [O, I, k, k]
+  Weight conv;  // [O, k * k * I], rows of windows
   Vector bias;  // [O], or absent
   Vector bn;    // [O]
-  Index stride = 1;
+  Index kernel = 1, stride = 1;
 
-  // gelu(norm(conv(x) + bias)) of the results first, ..., first + n of the map `out_H` x `out_W`.
-  //   weights: window_weights(op, conv).   returns [n, O].
-  View<float> forward(Ops& op, Index H, Index W, View<const float> x, const Weight& weights,
-                      Index first, Index n) const;
+  // gelu(norm(conv(x) + bias)) of the results first, ..., first + n, row by row.
+  //   x: [H * W, I], returns [n, O].
+  View<float> forward(Ops& op, Index H, Index W, View<const float> x, Index first, Index n) const;
 };
 
 // A convolution of each channel by itself.

@@ -4,8 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "model/convolution_weights.h"
-
 namespace gemma3n {
 namespace {
 
@@ -36,17 +34,16 @@ FeatureMap copied(Ops& op, const FeatureMap& x) { return {x.H, x.W, op.copy(x.pi
 
 FeatureMap VisionTower::stem(Ops& op, View<const float> pixels) const {
   const auto [H, W, C] = dims<3>(pixels);
-  const Index kernel = conv_stem.conv.shape[2];
-  const SamePadding rows(H, kernel, conv_stem.stride), columns(W, kernel, conv_stem.stride);
+  const Index kernel = conv_stem.kernel, stride = conv_stem.stride;
+  const SamePadding rows(H, kernel, stride), columns(W, kernel, stride);
   const Index O = conv_stem.conv.shape[0], n = rows.size * columns.size;
   FeatureMap y{rows.size, columns.size, op.arena().tensor({n, O})};
   const ArenaScope scratch(op.arena());
-  const auto weights = window_weights(op, conv_stem.conv);
   const auto flat = pixels.reshape({H * W, C});
   for (Index first = 0; first < n; first += kTilePixels) {
     const ArenaScope tile(op.arena());
     const Index count = std::min(kTilePixels, n - first);
-    std::ranges::copy(conv_stem.forward(op, H, W, flat, weights, first, count).span(),
+    std::ranges::copy(conv_stem.forward(op, H, W, flat, first, count).span(),
                       y.pixels[first].data());
   }
   return y;
@@ -72,7 +69,8 @@ View<float> VisionTower::forward(Ops& op, View<const float> pixels,
 
 void bind(TensorBinder& b, VisionTower& m, const VisionConfig& c) {
   const VisionLayout layout = VisionLayout::of(c);
-  b.tensor("conv_stem.conv.weight", m.conv_stem.conv, {layout.stem, 3, 3, 3});
+  m.conv_stem.kernel = 3;
+  b.tensor("conv_stem.conv.weight", m.conv_stem.conv, {layout.stem, 3, 3, 3}, Access::kTower);
   if (b.has("conv_stem.conv.bias")) b.vector("conv_stem.conv.bias", m.conv_stem.bias, layout.stem);
   b.vector("conv_stem.bn.weight", m.conv_stem.bn, layout.stem);
   m.conv_stem.stride = 2;

@@ -209,6 +209,33 @@ TEST_F(TowerGolden, PaddingAndThreadsChangeNoBit) {
   }
 }
 
+TEST_F(TowerGolden, FewerBitsStayClose) {
+  const auto config = AudioConfig::from_json(R"({"input_feat_size": 32, "hidden_size": 64,
+      "conf_num_attention_heads": 2, "conf_num_hidden_layers": 3, "sscp_conv_channel_size": [32, 16]})");
+  const auto mel = features(1, 200, 32);
+  const Flags mask(sounding("first150", 200));
+  FormulaBinder plain;
+  const auto expected = make_tower(config, plain).forward(op, view(mel, 200), mask).encodings;
+  for (const auto q : {Quantization::kInt8, Quantization::kInt4, Quantization::kBF16}) {
+    FormulaBinder binder(DType::kF32, q);
+    const AudioTower tower = make_tower(config, binder);
+    EXPECT_EQ(tower.subsample_conv_projection.conv_1.conv.has_blocks(), q != Quantization::kBF16);
+    EXPECT_EQ(tower.conformer[0].lconv1d.linear_end.has_blocks(), q != Quantization::kBF16);
+    const auto result = tower.forward(op, view(mel, 200), mask).encodings;
+    const double error = relative_error(result.span(), expected.span());
+    std::printf("%s: %.2g\n", std::string(quantization_name(q)).c_str(), error);
+    EXPECT_EQ(error == 0.0, q == Quantization::kBF16);  // 16 bits are all these values have
+    EXPECT_LT(error, 0.1);
+    // Padding changes nothing here either.
+    const std::vector<float> head(mel.begin(), mel.begin() + 32 * 160);
+    const Flags shorter(sounding("first150", 160));
+    const auto again = tower.forward(op, view(head, 160), shorter).encodings;
+    for (Index t = 0; t < 9; ++t) {
+      EXPECT_TRUE(std::ranges::equal(again[t].span(), result[t].span()));
+    }
+  }
+}
+
 TEST_F(TowerGolden, RefusesWhatDoesNotFit) {
   const auto config = AudioConfig::from_json(R"({"input_feat_size": 16, "hidden_size": 16,
       "conf_num_attention_heads": 2, "conf_num_hidden_layers": 1, "sscp_conv_channel_size": [8, 4]})");

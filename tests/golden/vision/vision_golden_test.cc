@@ -109,6 +109,30 @@ TEST_F(VisionGolden, ThreadsChangeNothing) {
   }
 }
 
+// 8 bits, through all 84 blocks of a tower that was never trained; and 16, which is all these
+// values have.
+TEST_F(VisionGolden, FewerBitsStayClose) {
+  const json width = {{"channel_multiplier", 0.125}};  // with whole groups in most matrices
+  const auto picture = pixels(3, 70, 45);
+  const View<const float> view(picture.data(), {70, 45, 3});
+  FormulaBinder plain;
+  const auto expected = make_tower(width, plain).forward(op, view).span();
+  for (const auto q : {Quantization::kInt8, Quantization::kInt4, Quantization::kBF16}) {
+    FormulaBinder binder(DType::kF32, q);
+    const VisionTower tower = make_tower(width, binder);
+    const bool is_bf16 = q == Quantization::kBF16;
+    EXPECT_EQ(tower.msfa.ffn.pw_exp.has_blocks(), !is_bf16);
+    const auto result = tower.forward(op, view).span();
+    const double error = relative_error(result, expected);
+    std::printf("%s: %.2g\n", std::string(quantization_name(q)).c_str(), error);
+    EXPECT_EQ(error == 0.0, is_bf16);
+    EXPECT_LT(error, 0.2);
+    ThreadPool one(1);
+    Ops alone(active_kernels(), arena, one);
+    EXPECT_TRUE(std::ranges::equal(tower.forward(alone, view).span(), result));
+  }
+}
+
 TEST_F(VisionGolden, ProgressGoesUpToTheEnd) {
   FormulaBinder binder;
   const VisionTower tower = make_tower({{"channel_multiplier", 0.0625}}, binder);
