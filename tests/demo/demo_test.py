@@ -58,7 +58,7 @@ class Demo(unittest.TestCase):
 
     def test_a_quantised_checkpoint_answers_much_as_quantising_at_load(self):
         with tempfile.TemporaryDirectory() as folder:
-            for kind in ["q8", "q4"]:
+            for kind, most_changed in [("q8", 1), ("q4", 4)]:
                 self.answer("quantize", MODEL, os.path.join(folder, kind), "--to", kind)
                 stored, at_load = (
                     json.loads(self.answer("eval", *arguments, QUESTIONS / "dataset.jsonl", "--json").stdout)["results"]
@@ -66,7 +66,8 @@ class Demo(unittest.TestCase):
                 # The per-layer table is rounded on disk only: near ties may fall otherwise.
                 other = [(a["answer"], b["answer"]) for a, b in zip(stored, at_load) if a["answer"] != b["answer"]]
                 self.assertLessEqual(len(other), 2, (kind, other))
-                self.assertGreaterEqual(sum(r["correct"] for r in stored), len(stored) - 2, kind)
+                # Some questions are of those that the model is unsure of.
+                self.assertGreaterEqual(sum(r["correct"] for r in stored), len(stored) - most_changed, kind)
 
     def test_without_a_model_the_toy_answers_and_says_so(self):
         cow = self.answer("run", "What does a cow say?")

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Step 3: writes what training reached as a checkpoint of Hugging Face's form.
 
-    python tools/demo_model/export.py WORK models/demo
+    python tools/demo_model/export.py WORK models/demo [--average CHECKPOINT]
+
+--average: the weights are halfway between those of the checkpoint that training went on from and what it reached, so that
+what was learnt last takes less away from what had been learnt before.
 
 The model card is written by write_card.py, from what `gemma3n eval` measured.
 """
@@ -30,6 +33,16 @@ def trained_model(work, seed):
     return model.eval()
 
 
+def average(model, folder):
+    from safetensors.torch import load_file
+
+    other = load_file(folder / "model.safetensors")
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if name in other and value.is_floating_point():
+                value.lerp_(other[name].float(), 0.5)
+
+
 def processor_configs(folder):
     """In the files of Google's checkpoints: media in preprocessor_config.json, numbers of tokens in processor_config.json."""
     from transformers import Gemma3nAudioFeatureExtractor, SiglipImageProcessor
@@ -53,10 +66,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--average", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    model = trained_model(arguments.work, arguments.seed).to(torch.bfloat16)
+    model = trained_model(arguments.work, arguments.seed)
+    if arguments.average:
+        average(model, arguments.average)
+    model = model.to(torch.bfloat16)
     model.config.dtype = torch.bfloat16
     model.config.audio_soft_tokens_per_image = demo.CLIP_TOKENS
     model.generation_config.update(bos_token_id=2, eos_token_id=[1, 6], pad_token_id=0, do_sample=False,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Step 2: the whole model learns to answer.
 
-    python tools/demo_model/train.py WORK [--minutes 100] [--processes 2] [--start CHECKPOINT]
+    python tools/demo_model/train.py WORK [--minutes 100] [--processes 2] [--start CHECKPOINT] [--shares text=0.8 ...]
 
 Reads WORK/vision.pt, WORK/audio.pt and WORK/clips; writes WORK/demo.pt every few minutes and goes on from there.
 The towers have learnt to see and to hear, and rest: each process looks at its pictures once (WORK/looked-N.f16) and asks
@@ -32,7 +32,7 @@ import tokens
 import train_audio
 import world
 
-PEAK_RATE = 8e-4  # norms make weights of 0.03 do the work: with 3e-3 they only shake
+RATE = 8e-4  # at its highest; norms make weights of 0.03 do the work: with 3e-3 they only shake
 NESTED, NESTED_BEGIN = 0.15, 0.6  # of the steps, and from when on, of the time
 PICTURES = {1: 900, 2: 1200, 3: 1500, 4: 300, 5: 300}  # that each process looks at, by number of shapes
 QUESTIONS = 8  # about a picture
@@ -155,9 +155,17 @@ def forward_loss(model, inputs, answers, clip_tokens):
     return loss, wrong, learnt
 
 
+def chosen_kinds(shares):
+    """One list like those of KINDS, from ["text=0.8", "picture=0.2"]."""
+    sizes = {kind: count for kinds in KINDS for kind, (_, count) in kinds.items()}
+    pairs = [text.split("=") for text in shares]
+    return {kind: (float(share), sizes[kind]) for kind, share in pairs}
+
+
 class Training:
     def __init__(self, arguments, rank):
         self.arguments, self.rank = arguments, rank
+        self.kinds = [chosen_kinds(arguments.shares)] if arguments.shares else KINDS
         work = arguments.work
         self.path, self.log = work / "demo.pt", work / f"demo.{rank}.log"
         self.model = model = demo.new_model(arguments.seed)
@@ -216,11 +224,11 @@ class Training:
     def train_step(self, done):
         half = done >= NESTED_BEGIN and np.random.default_rng([self.arguments.seed, 3, self.step]).random() < NESTED
         random = np.random.default_rng([self.arguments.seed, 4, self.step, self.rank])
-        kinds = KINDS[(self.rank + (self.step if dist.get_world_size() == 1 else 0)) % len(KINDS)]
+        kinds = self.kinds[(self.rank + (self.step if dist.get_world_size() == 1 else 0)) % len(self.kinds)]
         kind = str(random.choice(list(kinds), p=[share for share, _ in kinds.values()]))
         shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         for group in self.optimizer.param_groups:
-            group["lr"] = PEAK_RATE * min(1, (self.step + 1) / 200) * shape
+            group["lr"] = self.arguments.rate * min(1, (self.step + 1) / 200) * shape
         set_width(self.model, half)
         talks, inputs, answers, clip_tokens = self.batches(kind, random, done, kinds[kind][1])
         loss, wrong, learnt = forward_loss(self.model, inputs, answers, clip_tokens)
@@ -273,6 +281,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--start", type=pathlib.Path, help="a checkpoint to go on with; of WORK's towers those that there are replace its own")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--shares", nargs="+", help="instead of KINDS, to work on what is still weak: kinds and their shares, together 1")
+    parser.add_argument("--rate", type=float, default=RATE, help="of learning, at its highest")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
