@@ -9,7 +9,8 @@ that of neighbours, and the median of all pairs is reported, so that a machine t
 none. What is not given is left out. Takes about half an hour; needs nothing but Python and the programs.
 
 --llama-bench, --gguf: llama.cpp's program, and a Q4_0 file of the same shape as QUANTIZED.
---torch: a Python with the packages of tools/reference/requirements.txt; the towers are timed in bfloat16.
+--torch: a Python with the packages of tools/reference/requirements.txt; the towers are timed in bfloat16 where the processor
+multiplies it (elsewhere a picture takes minutes), else in float32.
 """
 
 import argparse
@@ -27,7 +28,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROMPT, DECODED = 512, 32
 LONG = 16384
-PICTURE, SOUND = f"picture 768", f"sound 30 s"
+PICTURE, SOUND = "picture 768", "sound 30 s"
 
 
 def say(text):
@@ -51,7 +52,7 @@ class Gemma3n:
     def __init__(self, program, threads):
         self.program, self.threads = program, threads
         self.limits = []  # of every run
-        self.shares = {}  # case -> shares of the limit
+        self.shares = {}  # (model, case) -> shares of the limit, and what limits
 
     def bench(self, model, *options):
         """Seconds by case."""
@@ -61,7 +62,7 @@ class Gemma3n:
         self.report, self.memory = report, memory
         for case in report["cases"]:
             if "share" in case:
-                self.shares.setdefault((case["storage"], case["case"]), []).append((case["share"], case["limited_by"]))
+                self.shares.setdefault((model, case["case"]), []).append((case["share"], case["limited_by"]))
         return {case["case"]: case["seconds"] for case in report["cases"]}
 
 
@@ -81,11 +82,11 @@ class LlamaBench:
 class Torch:
     """PyTorch's towers, in one process that is asked again and again."""
 
-    name = "PyTorch, bfloat16"
-
     def __init__(self, python, threads):
+        dtype = "bfloat16" if re.search(r"\b(avx512_bf16|amx_bf16)\b", pathlib.Path("/proc/cpuinfo").read_text()) else "float32"
+        self.name = f"PyTorch, {dtype}"
         script = pathlib.Path(__file__).with_name("time_torch_towers.py")
-        self.process = subprocess.Popen([str(python), str(script), str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([str(python), str(script), str(threads), dtype], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
         self.version = self.process.stdout.readline().strip()
 
@@ -162,7 +163,7 @@ def alone(ours, arguments):
     rows = [["quantised file to the first token of a 20-token prompt", f"{load:.2f} s", "1 s", "yes" if load <= 1 else "no"]]
     say("float32 from the checkpoint")
     ours.bench(arguments.model, "--contexts", PROMPT, "--decode-tokens", 8)
-    share = statistics.median(s for s, _ in ours.shares[("none", f"prefill {PROMPT}")])
+    share = statistics.median(s for s, _ in ours.shares[(arguments.model, f"prefill {PROMPT}")])
     rows.append([f"float32 prefill of {PROMPT} from the bf16 checkpoint, share of the f32 peak", f"{share:.0%}", "50%",
                  "yes" if share >= 0.5 else "no"])
     if arguments.long:
@@ -203,8 +204,8 @@ def document(ours, pairs, memory, single, versions, arguments):
     lines += ["## Alone", "", table(["what", "measured", "wanted", "reached"], single), "",
               "## Shares of the limit", "", "The limit is what cannot be avoided (`gemma3n bench --help`); medians of all runs.", "",
               table(["weights", "case", "share", "limited by"],
-                    [[storage if storage != "none" else "as stored", case, f"{statistics.median(s for s, _ in found):.0%}", found[0][1]]
-                     for (storage, case), found in ours.shares.items()]), ""]
+                    [["bf16" if model == arguments.model else "q4, towers q8", case, f"{statistics.median(s for s, _ in found):.0%}",
+                      found[0][1]] for (model, case), found in ours.shares.items()]), ""]
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ vision=$!
 wait "$vision"
 "$python" tools/demo_model/train.py "$work"
 "$python" tools/demo_model/export.py "$work" models/demo
-"$python" tools/demo_model/make_dataset.py "$work/dataset"
+"$python" tools/demo_model/make_dataset.py "$work/dataset" --seed 3000
 build/release/apps/cli/gemma3n eval models/demo "$work/dataset/dataset.jsonl" --results "$work/answers.jsonl" \
   --json > "$work/eval.json"
 "$python" tools/demo_model/write_card.py "$work/eval.json" models/demo/README.md
