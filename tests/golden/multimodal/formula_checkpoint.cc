@@ -39,9 +39,8 @@ class CollectingBinder : public FormulaBinder {
     std::string bytes;
   };
 
-  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
-                   Access access) override {
-    FormulaBinder::bind_tensor(name, slot, shape, access);
+  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape, Access) override {
+    FormulaBinder::bind_tensor(name, slot, shape, Access::kAsStored);
     Collected tensor;
     for (int axis = 0; axis < shape.rank(); ++axis) tensor.shape.push_back(shape[axis]);
     tensor.bytes.assign(static_cast<const char*>(slot.data),
