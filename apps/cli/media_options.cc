@@ -68,9 +68,8 @@ void declare_url_options(Options& options, MediaOptions& slots) {
 }
 
 void declare_image_size(Options& options, MediaOptions& slots) {
-  options.add(
-      "--image-size", "PIXELS", slots.image_size,
-      "bring pictures to PIXELS x PIXELS: fewer take less time and show less (the checkpoint's)");
+  options.add("--image-size", "N", slots.image_size,
+              "bring pictures to N x N pixels: fewer take less time and show less");
 }
 
 void declare_long_audio(Options& options, MediaOptions& slots) {

@@ -273,7 +273,7 @@ class ResultsTest(EvalCase):
         before = self.results.read_bytes()
         command = ["eval", self.chat, self.file, "--results", self.results]
         for more in [["--max-tokens", "7"], [*SHORT, "--system", "be brief"], [*SHORT, "--metric", "contains"],
-                     [*SHORT, "--long-audio", "split"], [*SHORT, "--image-size", "64"]]:
+                     [*SHORT, "--long-audio", "split"]]:
             self.refuse(USAGE, *command, *more, saying=["results.jsonl:1: ", "--overwrite"])
         self.refuse(USAGE, "eval", self.copy_of(self.chat, "other-model"), *command[2:], *SHORT, saying=["item 0"])
         self.dataset(asking("item 0", category="a"), asking("another item"))

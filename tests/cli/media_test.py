@@ -102,8 +102,10 @@ class MediaTest(CliTest, SmallWholeModel):
         self.assertNotEqual(of_64["text"], of_32["text"])
         asked = self.succeed_json("run", self.whole, *question, "--image-size", "32")
         self.assertEqual((asked["text"], asked["prompt_tokens"]), (of_32["text"], of_64["prompt_tokens"]))
-        self.assertEqual(self.chat_lines(f"/image {self.picture}", "hello", options=["--image-size", "32"]),
-                         self.succeed("chat", small, *self.short, stdin=f"/image {self.picture}\nhello".encode()).splitlines())
+        lines = f"/image {self.picture}\nhello\n".encode()
+        asked, of_32 = (gemma3n("chat", *arguments, *self.short, stdin=lines)
+                        for arguments in ([self.whole, "--image-size", "32"], [small]))
+        self.assertEqual((asked.returncode, asked.stdout), (OK, of_32.stdout), asked.stderr)
         for size in ("31", "2049", "-1"):
             self.refuse(USAGE, "run", self.whole, "hello", "--image", self.picture, "--image-size", size,
                         saying=["--image-size: expected 32 to 2048 pixels"])

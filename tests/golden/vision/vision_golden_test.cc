@@ -121,7 +121,7 @@ TEST_F(VisionGolden, FewerBitsStayClose) {
     FormulaBinder binder(DType::kF32, q);
     const VisionTower tower = make_tower(width, binder);
     const bool is_bf16 = q == Quantization::kBF16;
-    EXPECT_EQ(tower.msfa.ffn.pw_exp.has_blocks(), !is_bf16);
+    EXPECT_EQ(tower.msfa.ffn.pw_proj.has_blocks(), !is_bf16);
     const auto result = tower.forward(op, view).span();
     const double error = relative_error(result, expected);
     std::printf("%s: %.2g\n", std::string(quantization_name(q)).c_str(), error);
