@@ -69,7 +69,7 @@ void declare_url_options(Options& options, MediaOptions& slots) {
 
 void declare_image_size(Options& options, MediaOptions& slots) {
   options.add("--image-size", "N", slots.image_size,
-              "bring pictures to N x N pixels: fewer take less time and show less");
+              "pictures become N x N pixels: fewer are faster, show less (the checkpoint's)");
 }
 
 void declare_long_audio(Options& options, MediaOptions& slots) {

@@ -38,7 +38,8 @@ void declare_long_audio(Options& options, MediaOptions& slots);
 void declare_url_options(Options& options, MediaOptions& slots);
 
 // The checkpoint's, with pictures of the size that was asked for.
-// Throws: as Processor::from_pretrained; kInvalidArgument for a size out of range or without a use.
+// Throws: as Processor::from_pretrained; kInvalidArgument for a size out of range; kUnsupported for
+// a size if the checkpoint takes no pictures.
 Processor load_processor(const std::filesystem::path& model_dir, const MediaOptions& given);
 
 // Of the sounds this checkpoint takes; 0 if it takes none.

@@ -389,6 +389,17 @@ class EvalMediaTest(EvalCase, SmallWholeModel):
         prompt = self.evaluate(file, "--transcribe-prompt", "What is said?", model=self.whole)["results"][1]
         self.assertEqual(prompt["answer"], seen("What is said?", "--audio", self.tone))
 
+    def test_answers_about_pictures_of_another_size_are_another_runs(self):
+        file = self.dataset({"image": str(self.picture), "query": "hello", "label": "1"})
+        results = self.place / "results.jsonl"
+        report = self.evaluate(file, "--results", results, "--image-size", "32", model=self.whole)
+        self.assertEqual(report["results"][0]["answer"],
+                         self.said("hello", "--image", self.picture, "--image-size", "32", model=self.whole))
+        self.refuse(USAGE, "eval", self.whole, file, *SHORT, "--results", results,
+                    saying=["results.jsonl:1: ", "--overwrite"])
+        self.refuse(USAGE, "eval", self.whole, "--perplexity", file, "--image-size", "32",
+                    saying=["--image-size goes with DATASET"])
+
     def test_paths_are_relative_to_the_dataset_wherever_one_stands(self):
         os.symlink(self.picture, self.place / "-")
         file = self.dataset({"image": "-", "query": "hello", "label": "1"})

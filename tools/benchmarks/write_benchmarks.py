@@ -196,7 +196,9 @@ def document(ours, pairs, memory, single, versions, arguments):
     if pairs:
         lines += ["## Beside other programs", "",
                   f"The median of {arguments.pairs} pairs of runs, one after the other; ratios with their range. Above 1: gemma3n is faster.", "",
-                  table(["work", "gemma3n", "other", "other's", "ratio", "wanted", "reached"], [p.row() for p in pairs]), ""]
+                  table(["work", "gemma3n", "other", "other's", "ratio", "wanted", "reached"], [p.row() for p in pairs]), "",
+                  "What is wanted of the towers is wanted beside PyTorch in bfloat16; beside float32, which stands in for it where the processor "
+                  "does not multiply bfloat16, the goal is a stand-in too.", ""]
     if memory:
         mine, theirs = memory
         lines += [f"Largest resident memory, E2B q4, text: {mine / 1e9:.2f} GB; llama.cpp {theirs / 1e9:.2f} GB: {mine / theirs:.2f} "
@@ -205,7 +207,8 @@ def document(ours, pairs, memory, single, versions, arguments):
               "## Shares of the limit", "", "The limit is what cannot be avoided (`gemma3n bench --help`); medians of all runs.", "",
               table(["weights", "case", "share", "limited by"],
                     [["bf16" if model == arguments.model else "q4, towers q8", case, f"{statistics.median(s for s, _ in found):.0%}",
-                      found[0][1]] for (model, case), found in ours.shares.items()]), ""]
+                      found[0][1]] for (model, case), found in ours.shares.items()]), "",
+              "## Not measured", "", "mistral.rs; the E4B shape; contexts beyond " + (f"{LONG}" if arguments.long else f"{PROMPT}") + " tokens.", ""]
     return "\n".join(lines)
 
 

@@ -37,8 +37,8 @@ NESTED, NESTED_BEGIN = 0.15, 0.6  # of the steps, and from when on, of the time
 PICTURES = {1: 900, 2: 1200, 3: 1500, 4: 300, 5: 300}  # that each process looks at, by number of shapes
 QUESTIONS = 8  # about a picture
 
-# Kinds of conversation: share of the steps, conversations in a batch (small, so that there are many steps). The first process goes through the first list,
-# the second through the second, so that every step mixes looking with listening and talking.
+# Kinds of conversation: share of the steps, conversations in a batch (small, so that there are many steps). The first process
+# goes through the first list, the second through the second, so that every step mixes looking with listening and talking.
 KINDS = [
     {"picture": (0.95, 5), "two": (0.05, 4)},
     {"text": (0.45, 12), "transcribe": (0.12, 16), "spoken": (0.43, 6)},

@@ -36,8 +36,8 @@ good for nothing else.
 
 It knows
 
-* pictures of one to three coloured shapes, which they are, how many, how big: circle, square, triangle, star, cross; red, orange, yellow, green, blue, purple,
-  pink, black;
+* pictures of one to three coloured shapes, which they are, how many, how big: circle, square, triangle, star, cross; red,
+  orange, yellow, green, blue, purple, pink, black;
 * short English speech of a synthesizer: numbers to 99, colours, a few dozen commands and sentences, questions about a
   picture; a tone and silence;
 * a small world: eight people, opposites, days, sums to twenty, animals, what was said before in the conversation.
@@ -56,7 +56,7 @@ pictures has backgrounds that training did not have.
 What has no number beside it under "wanted" was tried and is reported as it is: it does not know which of two shapes is
 farther left or above, hardly where they are, and gets lost among four shapes or in two pictures.
 
-The questions are made by `tools/demo_model/make_dataset.py`, the model by the scripts beside it, in {hours:.1f} hours.
+The questions are made by `tools/demo_model/make_dataset.py --seed 3000`, the model by the scripts beside it, in {hours:.1f} hours.
 """
 
 
