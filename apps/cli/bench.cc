@@ -152,6 +152,7 @@ Runner declare_bench(Options& options) {
   options.add("--quantize", "KIND,...", bench.quantize,
               "hold weights in 8 or 4 bits: q8, q4, none (none)");
   declare_kv_cache(options, bench.kv_cache);
+  declare_size(options, bench.size);
   options.add("--threads", "N,...", bench.threads, "how many threads compute (one per core)");
   options.add("--repeat", "N", bench.repeats, "how often each is timed (3)");
   options.heading("Results");

@@ -71,6 +71,7 @@ BenchModel::BenchModel(const BenchPlan& plan, const std::string& storage, int th
     text_ = plan.is_synthetic ? make_synthetic_model(plan.config, threads, kind)
                               : load_model(plan.model, threads, kind).text();
   }
+  if (plan.size) text_ = text_->sliced(*plan.size);
 }
 
 void BenchModel::warm_up(const BenchRun& run) const {
@@ -174,7 +175,8 @@ std::vector<double> BenchModel::time_sound(std::int64_t seconds) const {
 std::vector<double> BenchModel::time_loading(std::int64_t prompt_tokens) const {
   const auto start = Clock::now();
   const auto model = AnyModel::from_pretrained(
-      plan_.model, {.threads = threads_, .quantization = quantization(storage_)});
+      plan_.model,
+      {.threads = threads_, .quantization = quantization(storage_), .matformer = plan_.size});
   const double load_seconds = seconds_since(start);
   generate_text(model.text(), plan_.cache, prompt_tokens, 0);
   return {load_seconds, seconds_since(start)};

@@ -142,6 +142,7 @@ BenchPlan bench_plan(const BenchArguments& arguments) {
   check_range(plan.repeats, kMostRepeats, "--repeat");
   plan.config =
       plan.is_synthetic ? published_config(plan.model) : inspect_checkpoint(plan.model).text_config;
+  if (arguments.size) plan.size = MatFormerConfig::from_text(*arguments.size, plan.config);
   plan.decode_tokens = arguments.decode_tokens.value_or(kDefaultDecodeTokens);
   check_range(plan.decode_tokens, plan.config.max_position_embeddings, "--decode-tokens");
   plan.runs = runs(arguments, plan);

@@ -8,12 +8,13 @@
 
 #include "gemma3n/cache_storage.h"
 #include "gemma3n/config.h"
+#include "gemma3n/matformer.h"
 
 namespace gemma3n::cli {
 
 // As given; empty or absent: not given.
 struct BenchArguments {
-  std::optional<std::string> model, synthetic, quantize, kv_cache;
+  std::optional<std::string> model, synthetic, quantize, size, kv_cache;
   std::vector<std::int64_t> contexts, image_sizes, audio_seconds, threads;
   std::optional<std::int64_t> decode_tokens, repeats;
   bool image = false, audio = false, load = false;
@@ -36,8 +37,9 @@ struct BenchRun {
 struct BenchPlan {
   std::string model;  // a folder, or e2b or e4b
   bool is_synthetic = false;
-  TextConfig config;
-  std::vector<std::string> storages;  // words of --quantize
+  TextConfig config;                    // of the whole model
+  std::optional<MatFormerConfig> size;  // what is timed of it
+  std::vector<std::string> storages;    // words of --quantize
   CacheStorage cache = CacheStorage::kF32;
   std::vector<int> threads;
   std::vector<BenchRun> runs;

@@ -22,7 +22,7 @@ struct Arguments {
   std::optional<std::string> model;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
-  std::optional<std::string> quantize;
+  std::optional<std::string> quantize, size;
   bool no_history = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -32,6 +32,7 @@ struct Arguments {
 constexpr std::string_view kChatHelp =
     R"(  /image SOURCE  show a picture with the next message: a path or a URL
   /audio SOURCE  play a sound with the next message
+  /size NAME     answer with a part of the model: full, half, e2b, ... or a JSON file
   /reset         forget the conversation
   /system TEXT   set the system message and start again; without TEXT, show it
   /system ""     take the system message away and start again
@@ -57,6 +58,21 @@ void change_system(Chat& chat, const std::string& text) {
   }
   chat.set_system(text == "\"\"" ? "" : text);
   print_note("the system message is set; the conversation starts again");
+}
+
+// config: of the whole model. A wrong name ends a script; a person gets the message.
+void change_size(Chat& chat, const std::string& text, const TextConfig& config,
+                 bool is_interactive) {
+  try {
+    if (text.empty()) {
+      fail(ErrorCode::kInvalidArgument, "/size: expected a name or a JSON file");
+    }
+    chat.set_size(MatFormerConfig::from_text(text, config));
+    print_note("from now on " + text + " answers");
+  } catch (const Error& error) {
+    if (!is_interactive || error.code() == ErrorCode::kInternal) throw;
+    print_error(error.what());
+  }
 }
 
 // What is to be said next, beside its text, and how it is loaded.
@@ -117,8 +133,8 @@ void add_medium(const std::string& command, const std::string& source, bool is_i
 }
 
 // Returns false to leave.
-bool run_chat_command(const std::string& line, bool is_interactive, Chat& chat,
-                      PendingMedia& pending) {
+bool run_chat_command(const std::string& line, bool is_interactive, const TextConfig& config,
+                      Chat& chat, PendingMedia& pending) {
   const auto space = line.find(' ');
   const auto name = line.substr(0, space);
   const auto rest = space == std::string::npos ? "" : without_surrounding_space(line.substr(space));
@@ -129,6 +145,8 @@ bool run_chat_command(const std::string& line, bool is_interactive, Chat& chat,
     chat.reset();
     pending.clear();
     print_note("the conversation starts again");
+  } else if (name == "/size") {
+    change_size(chat, rest, config, is_interactive);
   } else if (name == "/system") {
     change_system(chat, rest);
   } else if (name == "/help") {
@@ -166,7 +184,8 @@ void reply(Chat& chat, std::vector<Part> message, bool is_interactive, Output& o
   }
 }
 
-void converse(Chat& chat, PendingMedia& pending, LineReader& lines, Output& out) {
+void converse(Chat& chat, const TextConfig& config, PendingMedia& pending, LineReader& lines,
+              Output& out) {
   while (true) {
     const Line line = lines.read();
     if (line.kind == Line::Kind::kEnd) {
@@ -182,7 +201,7 @@ void converse(Chat& chat, PendingMedia& pending, LineReader& lines, Output& out)
     if (message.starts_with("//")) {
       message.erase(0, 1);
     } else if (message.starts_with('/')) {
-      if (!run_chat_command(message, lines.is_interactive(), chat, pending)) return;
+      if (!run_chat_command(message, lines.is_interactive(), config, chat, pending)) return;
       continue;
     }
     reply(chat, pending.take_with(message), lines.is_interactive(), out);
@@ -203,12 +222,13 @@ int run(const Arguments& arguments, Output& out) {
 
   PendingMedia pending(arguments.media, sample_rate_hz(processor));
   Chat chat(model, processor, config);
+  if (arguments.size) chat.set_size(model_size(model_dir, arguments.size));
   if (arguments.system) chat.set_system(*arguments.system);
   LineReader lines("> ", arguments.no_history ? std::filesystem::path() : history_path());
   if (lines.is_interactive()) {
     print_note("Ctrl-C ends an answer, Ctrl-D or /exit leaves, /help lists the commands");
   }
-  converse(chat, pending, lines, out);
+  converse(chat, model.text().config(), pending, lines, out);
   return 0;
 }
 
@@ -241,6 +261,7 @@ Runner declare_chat(Options& options) {
   options.flag("--no-history", arguments->no_history, "neither read nor write the history file");
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
+  declare_size(options, arguments->size);
   declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   options.footer(std::string(kAbout).append(kChatHelp).append(kExample));

@@ -15,6 +15,8 @@ Runner declare_eval(Options& options);
 Runner declare_tokenize(Options& options);
 Runner declare_inspect(Options& options);
 Runner declare_quantize_command(Options& options);
+Runner declare_slice(Options& options);
+Runner declare_sizes(Options& options);
 Runner declare_info(Options& options);
 Runner declare_bench(Options& options);
 

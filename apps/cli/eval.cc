@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 struct Arguments {
   std::string model;
   std::optional<std::string> dataset, results, metric, system, transcribe_prompt, perplexity,
-      quantize, kv_cache, reference;
+      quantize, size, kv_cache, reference;
   std::vector<std::string> categories;
   std::optional<std::int64_t> limit, max_tokens, errors, threads, context, stride;
   bool json = false, overwrite = false, divergence = false;
@@ -129,11 +129,18 @@ class Evaluation {
         .member("model", checkpoint_identity(arguments_.model))
         .member("system", arguments_.system.value_or(""))
         .member("quantize", arguments_.quantize.value_or("none"))
+        .member("size", size_text())
         .member("image_size", arguments_.media.image_size.value_or(0))
         .member("split_audio", conversations_.splits_audio())
         .member("generation", config_.to_json())
         .end_object()
         .text();
+  }
+
+  // Of a JSON file, what it says.
+  std::string size_text() const {
+    const auto size = model_size(arguments_.model, arguments_.size);
+    return size ? size->to_json(TextConfig::from_pretrained(arguments_.model)) : "full";
   }
 
   void open_results() {
@@ -158,7 +165,7 @@ class Evaluation {
     if (pending.empty()) return;
     const auto start = Clock::now();
     model_ = load_model(arguments_.model, thread_count(arguments_.threads),
-                        quantization(arguments_.quantize));
+                        quantization(arguments_.quantize), arguments_.size);
     load_seconds_ = seconds_since(start);
 
     InterruptScope interrupt(InterruptScope::Second::kEndsTheProgram);
@@ -293,8 +300,8 @@ void check_divergence(const Arguments& arguments) {
       fail(ErrorCode::kInvalidArgument, option, " and --divergence exclude each other");
     }
   }
-  if (!arguments.quantize && !arguments.reference) {
-    fail(ErrorCode::kInvalidArgument, "--divergence: expected --quantize or --reference, ",
+  if (!arguments.quantize && !arguments.size && !arguments.reference) {
+    fail(ErrorCode::kInvalidArgument, "--divergence: expected --quantize, --size or --reference, ",
          "so that there are two models to compare");
   }
 }
@@ -343,6 +350,7 @@ int run(const Arguments& arguments, Output& out) {
                            .dataset = *arguments.dataset,
                            .reference = arguments.reference,
                            .quantize = arguments.quantize,
+                           .size = arguments.size,
                            .system = arguments.system,
                            .transcribe_prompt = arguments.transcribe_prompt,
                            .categories = arguments.categories,
@@ -359,6 +367,7 @@ int run(const Arguments& arguments, Output& out) {
                          .stride = arguments.stride,
                          .threads = arguments.threads,
                          .quantize = arguments.quantize,
+                         .size = arguments.size,
                          .kv_cache = arguments.kv_cache,
                          .json = arguments.json},
                         out);
@@ -407,8 +416,8 @@ is what the model may look back at. Perplexity is exp of the mean negative log-l
 bits per byte can be compared between models with different tokens.
 
 --divergence tells how much fewer bits change, whether answers are right or not. Of each item the whole
-conversation, the first expected answer included, is read twice: by the model as --quantize holds it,
-and by the reference, the same checkpoint (or that of --reference) as it is stored, computed in f32;
+conversation, the first expected answer included, is read twice: by the model as --quantize holds it
+and --size cuts it, and by the reference, the same checkpoint (or that of --reference) as it is stored, computed in f32;
 each encodes pictures and sounds itself. For all positions that are followed by a token of text, KL is
 the Kullback-Leibler divergence of the next token's probabilities from the reference's, in nats: its
 mean, and what it does not exceed for 99% of the tokens; and how often the most likely token is the
@@ -421,7 +430,7 @@ Ctrl-C ends it: the table of what there is, is printed, and the exit code is 130
 character_rate); the same for each of categories; results (as in FILE); timings (load_seconds,
 answer_seconds, answered_items); threads. With --perplexity: model, file, bytes, tokens,
 scored_tokens, context, stride, windows, nats_per_token, perplexity, bits_per_byte, timings
-(load_seconds, score_seconds), threads. With --divergence: model, quantize, reference, dataset,
+(load_seconds, score_seconds), threads. With --divergence: model, quantize, size, reference, dataset,
 chosen_items; items, tokens, mean_kl, p99_kl, max_kl, top1_agreement; the same for each of categories;
 timings (load_seconds, compare_seconds), threads.
 
@@ -460,6 +469,7 @@ Runner declare_eval(Options& options) {
   options.flag("--json", arguments->json, "print one JSON object instead of a table");
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
+  declare_size(options, arguments->size);
   declare_kv_cache(options, arguments->kv_cache);
   options.heading("Pictures and sounds");
   declare_image_size(options, arguments->media);

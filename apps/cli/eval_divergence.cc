@@ -28,12 +28,13 @@ double seconds_since(Clock::time_point start) {
 // A model that reads a prompt part by part.
 class Reader {
  public:
-  Reader(const std::string& dir, int threads, Quantization quantization) {
+  Reader(const std::string& dir, int threads, Quantization quantization,
+         const std::optional<std::string>& size = {}) {
     if (inspect_checkpoint(dir).has_towers) {
-      whole_ = load_whole_model(dir, threads, quantization);
+      whole_ = load_whole_model(dir, threads, quantization, size);
       text_ = whole_->language_model();
     } else {
-      text_ = load_model(dir, threads, quantization).text();
+      text_ = load_model(dir, threads, quantization, size).text();
     }
   }
 
@@ -120,7 +121,7 @@ class Evaluation {
     const int threads = thread_count(arguments_.threads);
     reference_.emplace(arguments_.reference.value_or(arguments_.model), threads,
                        Quantization::kNone);
-    model_.emplace(arguments_.model, threads, quantization(arguments_.quantize));
+    model_.emplace(arguments_.model, threads, quantization(arguments_.quantize), arguments_.size);
     load_seconds_ = seconds_since(start);
     const auto expected = reference_->text().config().vocab_size;
     if (const auto found = model_->text().config().vocab_size; found != expected) {
@@ -218,6 +219,7 @@ class Evaluation {
     json.begin_object()
         .member("model", arguments_.model)
         .member("quantize", arguments_.quantize.value_or("none"))
+        .member("size", arguments_.size.value_or("full"))
         .member("reference", arguments_.reference.value_or(arguments_.model))
         .member("dataset", arguments_.dataset)
         .member("chosen_items", chosen_.size());

@@ -13,8 +13,8 @@ namespace gemma3n::cli {
 
 struct DivergenceArguments {
   std::string model, dataset;
-  std::optional<std::string> reference;  // a folder; absent: the model
-  std::optional<std::string> quantize;   // of the model; the reference is as stored
+  std::optional<std::string> reference;       // a folder; absent: the model
+  std::optional<std::string> quantize, size;  // of the model; the reference is as stored
   std::optional<std::string> system, transcribe_prompt;
   std::vector<std::string> categories;
   std::optional<std::int64_t> limit, threads;

@@ -101,9 +101,9 @@ Measurement measure(const PerplexityArguments& arguments) {
   const TokenId bos = bos_of(tokenizer);
   Measurement result;
   result.text = read_text(arguments.file, tokenizer);
-  const auto model =
-      load_model(arguments.model, thread_count(arguments.threads), quantization(arguments.quantize))
-          .text();
+  const auto model = load_model(arguments.model, thread_count(arguments.threads),
+                                quantization(arguments.quantize), arguments.size)
+                         .text();
   result.sizes = window_sizes(arguments, model.config());
   result.threads = model.threads();
   result.load_seconds = seconds_since(start);

@@ -12,7 +12,7 @@ namespace gemma3n::cli {
 struct PerplexityArguments {
   std::string model, file;
   std::optional<std::int64_t> context, stride, threads;
-  std::optional<std::string> quantize, kv_cache;
+  std::optional<std::string> quantize, size, kv_cache;
   bool json = false;
 };
 

@@ -30,6 +30,11 @@ void declare_quantize(Options& options, std::optional<std::string>& slot) {
               "hold weights as q8, q4 (towers as q8), bf16 or f32 (as they are stored)");
 }
 
+void declare_size(Options& options, std::optional<std::string>& slot) {
+  options.add("--size", "NAME", slot,
+              "use a part of the model: e2b, half, ..., or a JSON file; see gemma3n sizes");
+}
+
 void declare_kv_cache(Options& options, std::optional<std::string>& slot) {
   options.add("--kv-cache", "KIND", slot, "bf16 or int8: hold keys and values in fewer bits (f32)");
 }
@@ -42,6 +47,12 @@ Quantization quantization(const std::optional<std::string>& given) {
   return given ? quantization_from_name(*given) : Quantization::kNone;
 }
 
+std::optional<MatFormerConfig> model_size(const std::filesystem::path& model_dir,
+                                          const std::optional<std::string>& given) {
+  if (!given) return std::nullopt;
+  return MatFormerConfig::from_text(*given, TextConfig::from_pretrained(model_dir));
+}
+
 int thread_count(std::int64_t given) {
   if (given < 1 || given > kMaxThreads) {
     fail(ErrorCode::kInvalidArgument, "--threads: expected 1 to ", kMaxThreads, ", got ", given);
@@ -51,17 +62,23 @@ int thread_count(std::int64_t given) {
 
 int thread_count(std::optional<std::int64_t> given) { return given ? thread_count(*given) : 0; }
 
-AnyModel load_model(const std::filesystem::path& model_dir, int threads,
-                    Quantization quantization) {
+AnyModel load_model(const std::filesystem::path& model_dir, int threads, Quantization quantization,
+                    const std::optional<std::string>& size) {
+  const auto matformer = model_size(model_dir, size);
   Progress progress("loading");
-  return AnyModel::from_pretrained(model_dir, load_options(progress, threads, quantization));
+  auto options = load_options(progress, threads, quantization);
+  options.matformer = matformer;
+  return AnyModel::from_pretrained(model_dir, options);
 }
 
 ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads,
-                                          Quantization quantization) {
+                                          Quantization quantization,
+                                          const std::optional<std::string>& size) {
+  const auto matformer = model_size(model_dir, size);
   Progress progress("loading");
-  return ForConditionalGeneration::from_pretrained(model_dir,
-                                                   load_options(progress, threads, quantization));
+  auto options = load_options(progress, threads, quantization);
+  options.matformer = matformer;
+  return ForConditionalGeneration::from_pretrained(model_dir, options);
 }
 
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads, Quantization quantization) {

@@ -13,6 +13,7 @@ namespace gemma3n::cli {
 
 void declare_threads(Options& options, std::optional<std::int64_t>& slot);
 void declare_quantize(Options& options, std::optional<std::string>& slot);
+void declare_size(Options& options, std::optional<std::string>& slot);
 
 void declare_kv_cache(Options& options, std::optional<std::string>& slot);
 
@@ -22,17 +23,25 @@ CacheStorage kv_cache(const std::optional<std::string>& given);
 // What --quantize says.   Throws: kInvalidArgument for another word than those of the help.
 Quantization quantization(const std::optional<std::string>& given);
 
+// What --size says about the model in that folder.
+// Throws: as MatFormerConfig::from_text and TextConfig::from_pretrained.
+std::optional<MatFormerConfig> model_size(const std::filesystem::path& model_dir,
+                                          const std::optional<std::string>& given);
+
 // What --threads says.   Returns 0 if it was not given: one per core.
 // Throws: kInvalidArgument unless it is 1 to 1024.
 int thread_count(std::optional<std::int64_t> given);
 int thread_count(std::int64_t given);
 
 // Shows progress while it loads, and warnings, on standard error.
-// Throws: as ForConditionalGeneration::from_pretrained.
+//   size: what --size says; only this part of the model is loaded.
+// Throws: as ForConditionalGeneration::from_pretrained and model_size().
 AnyModel load_model(const std::filesystem::path& model_dir, int threads,
-                    Quantization quantization = Quantization::kNone);
+                    Quantization quantization = Quantization::kNone,
+                    const std::optional<std::string>& size = {});
 ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads,
-                                          Quantization quantization = Quantization::kNone);
+                                          Quantization quantization = Quantization::kNone,
+                                          const std::optional<std::string>& size = {});
 
 // Random weights of this shape.
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads,

@@ -27,6 +27,8 @@ const std::vector<Command>& commands() {
       {"inspect", "List the tensors of a checkpoint and describe its architecture.",
        declare_inspect},
       {"quantize", "Write a checkpoint with weights of 8 or 4 bits.", declare_quantize_command},
+      {"slice", "Write a smaller model that is part of a larger one.", declare_slice},
+      {"sizes", "List the smaller models inside a model.", declare_sizes},
       {"info", "Describe this program and this machine.", declare_info},
       {"bench", "Time the model, and compare it with what the machine can do.", declare_bench},
   };

@@ -29,7 +29,7 @@ struct Arguments {
   std::optional<std::string> prompt;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
-  std::optional<std::string> quantize;
+  std::optional<std::string> quantize, size;
   bool raw = false, json = false, timings = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -136,6 +136,7 @@ std::string json_report(const Arguments& arguments, const GenerationConfig& conf
         .end_object();
   }
   json.end_array();
+  if (arguments.size) json.member("size", *arguments.size);
   if (config.do_sample) json.member("seed", config.seed);
   json.key("timings").begin_object();
   json.member("load_seconds", timings.load_seconds)
@@ -199,7 +200,7 @@ int run(Arguments arguments, Output& out) {
                               load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
 
   const auto model = load_model(*arguments.model, thread_count(arguments.threads),
-                                quantization(arguments.quantize));
+                                quantization(arguments.quantize), arguments.size);
   Timings timings = {.load_seconds = seconds_since(start)};
 
   const bool streams = !arguments.json && config.num_return_sequences == 1;
@@ -238,8 +239,8 @@ Ctrl-C ends the answer: what there is of it is printed, and the exit code is 130
 --json prints one object when the answer is complete:
   model, text, finish_reason ("eos", "stop_string", "length", "cancelled"),
   prompt_tokens, generated_tokens, sequences (text, finish_reason, token_ids of each),
-  seed (if sampled), timings (seconds and tokens per second; encode_seconds is for pictures and
-  sounds), threads, peak_resident_bytes
+  size (if given), seed (if sampled), timings (seconds and tokens per second; encode_seconds is for
+  pictures and sounds), threads, peak_resident_bytes
 
 Examples:
   gemma3n run "What does a cow say?"
@@ -265,6 +266,7 @@ Runner declare_run(Options& options) {
   options.flag("--timings", arguments->timings, "tell the speed on standard error");
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
+  declare_size(options, arguments->size);
   declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   declare_num_return_sequences(options, arguments->generation);

@@ -26,7 +26,7 @@ struct Arguments {
   std::vector<std::string> files;
   std::optional<std::string> prompt;
   std::optional<std::int64_t> threads;
-  std::optional<std::string> quantize;
+  std::optional<std::string> quantize, size;
   bool json = false, srt = false, vtt = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -71,7 +71,7 @@ class Transcriber {
         processor_(Processor::from_pretrained(arguments.model)),
         config_(config()),
         model_(load_model(arguments.model, thread_count(arguments.threads),
-                          quantization(arguments.quantize))) {
+                          quantization(arguments.quantize), arguments.size)) {
     totals_.load_seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   }
 
@@ -229,6 +229,7 @@ Runner declare_transcribe(Options& options) {
   options.flag("--vtt", arguments->vtt, "print WebVTT subtitles");
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
+  declare_size(options, arguments->size);
   declare_url_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   options.footer(kFooter);

@@ -104,6 +104,9 @@ struct GenerateOptions {
   // at most all but its last token. Extended in place, also by a call that fails; see
   // GenerateOutput::past_key_values.
   std::shared_ptr<Cache> past_key_values = {};
+  // Answer with this part of the model, as model.sliced(*size) would. past_key_values is then the
+  // cache of an answer of the same size.
+  std::optional<MatFormerConfig> size = {};
 };
 
 // Rows: the sequences of the first prompt, then those of the second, ...

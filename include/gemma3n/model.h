@@ -13,6 +13,7 @@
 #include "gemma3n/cache_storage.h"
 #include "gemma3n/config.h"
 #include "gemma3n/error.h"
+#include "gemma3n/matformer.h"
 #include "gemma3n/media_inputs.h"
 #include "gemma3n/quantization.h"
 #include "gemma3n/tensor.h"
@@ -25,6 +26,8 @@ struct LoadOptions {
   std::function<void(double fraction)> on_progress = {};  // 0 to 1, from the loading thread
   // Done while it loads. Of a checkpoint that is quantised already, kNone or what it has.
   Quantization quantization = Quantization::kNone;
+  // Load this size only: of what it leaves out nothing is read, converted or held.
+  std::optional<MatFormerConfig> matformer = {};
 };
 
 struct CacheOptions {
@@ -35,7 +38,7 @@ struct CacheOptions {
 };
 
 // Keys and values of a batch of sequences. Handed from call to call ("past_key_values").
-// Not thread-safe. Belongs to the model that made it.
+// Not thread-safe. Belongs to the model that made it, and to its size.
 class Cache {
  public:
   ~Cache();
@@ -137,6 +140,7 @@ class TextModel {
 
   std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
   const TextConfig& config() const;
+  TextModel sliced(const MatFormerConfig& size) const;  // as ForCausalLM::sliced
 
   explicit TextModel(std::shared_ptr<const ModelImpl> impl) : impl_(std::move(impl)) {}
   const std::shared_ptr<const ModelImpl>& impl() const { return impl_; }
@@ -165,6 +169,11 @@ class ForCausalLM {
 
   // Ref: HF Gemma3nForCausalLM.forward
   CausalLMOutputs forward(const CausalLMInputs& inputs) const;
+
+  // A smaller size of this model, as if it had been loaded alone, with the same bits. It shares
+  // weights and threads, and costs about a megabyte. Caches are not shared between sizes.
+  // Throws: as MatFormerConfig::sliced; kInvalidArgument if this is a slice itself.
+  ForCausalLM sliced(const MatFormerConfig& size) const;
 
   TextModel model() const { return TextModel(impl_); }
   std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
@@ -208,6 +217,7 @@ class Model {
   TextModel language_model() const { return TextModel(impl_); }
   std::shared_ptr<Cache> new_cache(std::int64_t batch_size, const CacheOptions& options = {}) const;
   const Config& config() const;
+  Model sliced(const MatFormerConfig& size) const;  // as ForConditionalGeneration::sliced
 
   explicit Model(std::shared_ptr<const ModelImpl> impl) : impl_(std::move(impl)) {}
 
@@ -227,6 +237,9 @@ class ForConditionalGeneration {
 
   // As Model::forward and ForCausalLM::forward. Ref: HF Gemma3nForConditionalGeneration.forward
   MultimodalOutputs forward(const MultimodalInputs& inputs) const;
+
+  // As ForCausalLM::sliced; encoded media are shared too.
+  ForConditionalGeneration sliced(const MatFormerConfig& size) const;
 
   Model model() const { return Model(impl_); }
   // The text model with its head, and the media's embeddings of their own ids.

@@ -28,6 +28,8 @@ class AnyModel {
   explicit AnyModel(const ForConditionalGeneration& model)
       : text_(model.language_model()), whole_(model) {}
 
+  AnyModel sliced(const MatFormerConfig& size) const;  // as ForCausalLM::sliced
+
   const ForCausalLM& text() const { return text_; }
   bool has_towers() const { return whole_.has_value(); }
 
@@ -164,6 +166,11 @@ class Chat {
   PipelineOutput reply(std::vector<Part> message, const GenerateOptions& options = {});
   PipelineOutput reply(const std::string& text, const GenerateOptions& options = {});
 
+  // Answers from now on with this part of the model, or with all of it. Each size has caches of its
+  // own, which are kept: a size that comes back reads only what is new to it.
+  // Throws: as ForCausalLM::sliced.
+  void set_size(const std::optional<MatFormerConfig>& size);
+
   void reset();                              // forgets all but the system message
   void set_system(const std::string& text);  // forgets the rest too; "" = no system message
   const std::string& system() const { return system_; }
@@ -191,7 +198,15 @@ class Chat {
   std::shared_ptr<Cache> new_cache() const;
   GenerateOutput answer(const Conversation& messages, GenerateOptions options);
 
+  const AnyModel& model() const { return size_ ? size_->model : model_; }
+
+  struct Sized {
+    MatFormerConfig size;
+    AnyModel model;
+  };
+
   AnyModel model_;
+  std::optional<Sized> size_;  // what answers, unless all of the model
   Processor processor_;
   GenerationConfig config_;
   std::string system_;
@@ -199,6 +214,8 @@ class Chat {
   // The cache after the last answer, and a copy from before it. The copy serves when the answer,
   // read back as text, is not the tokens that were generated: a template that trims it, say.
   std::vector<Kept> kept_;
+  // The same of sizes that do not answer at the moment; without a value: of the whole model.
+  std::vector<std::pair<std::optional<MatFormerConfig>, std::vector<Kept>>> others_;
 };
 
 }  // namespace gemma3n

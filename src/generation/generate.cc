@@ -110,11 +110,20 @@ GenerateOutput cancelled_output(const ForCausalLM& model,
   return out;
 }
 
+// For the model of that size.
+GenerateOptions without_size(GenerateOptions options) {
+  options.size.reset();
+  return options;
+}
+
 }  // namespace
 
 GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
                         const GenerationConfig& config, const Tokenizer* tokenizer,
                         const GenerateOptions& options) {
+  if (options.size) {
+    return generate(model.sliced(*options.size), prompts, config, tokenizer, without_size(options));
+  }
   // Before a cache is allocated.
   check_request(prompts, config, static_cast<std::size_t>(model.config().vocab_size),
                 model.config().max_position_embeddings, tokenizer);
@@ -125,6 +134,10 @@ GenerateOutput generate(const ForConditionalGeneration& model,
                         const std::vector<std::vector<TokenId>>& prompts, const MediaInputs& media,
                         const GenerationConfig& config, const Tokenizer* tokenizer,
                         const GenerateOptions& options) {
+  if (options.size) {
+    return generate(model.sliced(*options.size), prompts, media, config, tokenizer,
+                    without_size(options));
+  }
   const ForCausalLM language_model = model.language_model();
   const TextConfig& text = language_model.config();
   // Before anything is encoded.

@@ -36,7 +36,7 @@ class RandomBinder : public TensorBinder {
     if (!is_zero) fill(values, count, deviation);
     const Weight original = {values, DType::kBF16, shape};
     slot = prepared(model_, original, access, quantization_, false);
-    if (slot.data == values) model_.extra.push_back(std::move(buffer));
+    if (slot.data == values) model_.resources->extra.push_back(std::move(buffer));
   }
   void bind_top_tensor(const std::string& name, Weight& slot, const Shape& shape,
                        Access access) override {
@@ -121,11 +121,17 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
   }
   std::unique_ptr<Multimodal> towers;
   if (parts == LoadedParts::kAll) towers = load_multimodal(model_dir, *checkpoint, stored);
+  if (options.matformer) {
+    model->decoder = sliced(model->decoder, model->config, *options.matformer, false);
+    model->config = options.matformer->sliced(model->config);
+  }
   const Weight& table = model->decoder.embed_tokens_per_layer;
   advise_random_access(table.data, size_bytes({table.storage, table.dtype}, table.shape));
-  model->weights = checkpoint;
+  model->resources->weights = checkpoint;
   prepare_model(*model, towers.get(), wanted, options.on_progress);
-  model->multimodal = std::move(towers);
+  if (towers) model->outer_config = towers->config;
+  if (model->outer_config) model->outer_config->text_config = model->config;
+  model->resources->multimodal = std::move(towers);
   return model;
 }
 
@@ -156,8 +162,26 @@ std::shared_ptr<const ModelImpl> synthetic_model(const Config& config, std::uint
   auto multimodal = std::make_unique<Multimodal>();
   RandomBinder binder(seed + 1, *model, options.quantization);
   bind(binder, *multimodal, config);
-  model->multimodal = std::move(multimodal);
+  model->outer_config = multimodal->config;
+  model->resources->multimodal = std::move(multimodal);
   return model;
+}
+
+std::shared_ptr<const ModelImpl> sliced_model(const std::shared_ptr<const ModelImpl>& model,
+                                              const MatFormerConfig& size) {
+  const TextConfig config = size.sliced(model->config);
+  if (size.skipped_layers.empty() && size.intermediate_size == model->config.intermediate_size) {
+    return model;
+  }
+  if (model->size) {
+    fail(ErrorCode::kInvalidArgument, "size: expected the whole model, got a part of it");
+  }
+  auto part = std::make_shared<ModelImpl>(*model);
+  part->decoder = sliced(model->decoder, model->config, size, true);
+  part->config = config;
+  if (part->outer_config) part->outer_config->text_config = config;
+  part->size = size;
+  return part;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -40,20 +41,38 @@ class ArenaPool {
   std::vector<std::unique_ptr<Arena>> idle_;
 };
 
+// What all sizes of a model share.
+struct ModelResources {
+  explicit ModelResources(int threads) : pool(threads) {}
+
+  std::unique_ptr<const Multimodal> multimodal;     // null: text only
+  std::shared_ptr<const void> weights;              // the maps or buffers decoders point into
+  std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another form than on disk
+  ThreadPool pool;
+  ArenaPool arenas;
+};
+
 struct ModelImpl {
-  explicit ModelImpl(int threads) : pool(threads) {}
+  explicit ModelImpl(int threads) : resources(std::make_shared<ModelResources>(threads)) {}
 
   TextConfig config;
+  std::optional<Config> outer_config;   // of a model with towers; its text_config is `config`
+  std::optional<MatFormerConfig> size;  // of a part of a larger model that is in memory
   Decoder decoder;
-  std::unique_ptr<const Multimodal> multimodal;     // null: text only
-  std::shared_ptr<const void> weights;              // the maps or buffers `decoder` points into
-  std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another form than on disk
-  mutable ThreadPool pool;
-  mutable ArenaPool arenas;
+  std::shared_ptr<ModelResources> resources;
+
+  ThreadPool& pool() const { return resources->pool; }
+  ArenaPool& arenas() const { return resources->arenas; }
+  const Multimodal* multimodal() const { return resources->multimodal.get(); }
 };
+
+// A part of `model`; the model itself if nothing is cut off.   Throws: as MatFormerConfig::sliced.
+std::shared_ptr<const ModelImpl> sliced_model(const std::shared_ptr<const ModelImpl>& model,
+                                              const MatFormerConfig& size);
 
 struct Cache::Impl {
   std::unique_ptr<KvCache> kv;
+  std::optional<MatFormerConfig> size;  // of the model that made it
 };
 
 // Threads to compute with; 0 = one per core.   Throws: kInvalidArgument for a number out of range.

@@ -20,7 +20,10 @@ std::string storage_name(const Weight& w) {
   return w.dtype == DType::kF32 ? "f32" : w.dtype == DType::kF16 ? "f16" : "bf16";
 }
 
-std::size_t bytes_of(const Weight& w) { return size_bytes({w.storage, w.dtype}, w.shape); }
+// Of a slot that holds a matrix `stored` so, or more: a size of the model shares larger ones.
+std::int64_t bytes_of(const Weight& w, const Shape& stored, Access access) {
+  return static_cast<std::int64_t>(size_bytes({w.storage, w.dtype}, shape_as_read(stored, access)));
+}
 
 // Changes no slot.
 class ListBinder : public TensorBinder {
@@ -28,8 +31,9 @@ class ListBinder : public TensorBinder {
   std::vector<MatrixInfo> found;
 
  private:
-  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape, Access) override {
-    MatrixInfo info = {name, {}, storage_name(slot), static_cast<std::int64_t>(bytes_of(slot))};
+  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
+                   Access access) override {
+    MatrixInfo info = {name, {}, storage_name(slot), bytes_of(slot, shape, access)};
     for (int axis = 0; axis < shape.rank(); ++axis) info.shape.push_back(shape[axis]);
     found.push_back(std::move(info));
   }
@@ -51,7 +55,7 @@ std::vector<MatrixInfo> ForCausalLM::matrices() const {
   bind(binder, decoder, impl_->config);
   if (!impl_->config.tie_word_embeddings) {  // `bind` has made it the embedding table first
     binder.found.back().storage = storage_name(head);
-    binder.found.back().bytes = static_cast<std::int64_t>(bytes_of(head));
+    binder.found.back().bytes = bytes_of(head, head.shape, Access::kProduct);
   }
   return std::move(binder.found);
 }

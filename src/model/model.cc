@@ -63,8 +63,19 @@ struct Call {
   KvCache& kv() { return own ? *own : *cache->impl().kv; }
 };
 
+void check_owner(const ModelImpl& model, const Cache& cache) {
+  const auto& made_by = cache.impl().size;
+  const bool is_own = made_by.has_value() == model.size.has_value() &&
+                      (!made_by || made_by->is_same_size(*model.size));
+  if (is_own) return;
+  fail(ErrorCode::kInvalidArgument, "past_key_values: made by another size of the model (",
+       made_by ? made_by->name : "the whole one", " instead of ",
+       model.size ? model.size->name : "the whole one", "); each size needs a cache of its own");
+}
+
 Call start_call(const ModelImpl& model, const TextInputs& inputs) {
   Call call;
+  if (inputs.past_key_values) check_owner(model, *inputs.past_key_values);
   const KvCache* past = inputs.past_key_values ? inputs.past_key_values->impl().kv.get() : nullptr;
   call.in = prepare_inputs(inputs, model.config, past);
   if (past) {
@@ -72,6 +83,7 @@ Call start_call(const ModelImpl& model, const TextInputs& inputs) {
   } else if (inputs.use_cache) {
     auto impl = std::make_unique<Cache::Impl>();
     impl->kv = std::make_unique<KvCache>(model.config, call.in.sequences);
+    impl->size = model.size;
     call.cache = std::make_shared<Cache>(std::move(impl));
   } else {
     call.own = std::make_unique<KvCache>(model.config, call.in.sequences);
@@ -239,6 +251,7 @@ std::size_t Cache::size_bytes() const { return impl_->kv->size_bytes(); }
 std::shared_ptr<Cache> repeat_sequences(const Cache& cache, std::size_t times) {
   auto impl = std::make_unique<Cache::Impl>();
   impl->kv = cache.impl().kv->repeat(times);
+  impl->size = cache.impl().size;
   return std::make_shared<Cache>(std::move(impl));
 }
 
@@ -259,6 +272,7 @@ static std::shared_ptr<Cache> make_cache(const ModelImpl& model, std::int64_t ba
   auto impl = std::make_unique<Cache::Impl>();
   impl->kv = std::make_unique<KvCache>(model.config, static_cast<std::size_t>(batch_size),
                                        is_static ? options.max_cache_len : 0, options.storage);
+  impl->size = model.size;
   return std::make_shared<Cache>(std::move(impl));
 }
 
@@ -267,6 +281,7 @@ static std::shared_ptr<Cache> make_cache(const ModelImpl& model, std::int64_t ba
 
 void append_tokens(const ModelImpl& model, Cache& cache, std::span<const SequenceTokens> batch,
                    std::span<float> logits) {
+  check_owner(model, cache);
   KvCache& kv = *cache.impl().kv;
   Batch rows;
   Index wanted = 0;
@@ -293,10 +308,10 @@ void append_tokens(const ModelImpl& model, Cache& cache, std::span<const Sequenc
   check_room(kv, rows);
 
   CacheGuard guard(kv);
-  auto arena = model.arenas.take();
+  auto arena = model.arenas().take();
   const ArenaScope scope(*arena);
-  Ops op(active_kernels(), *arena, model.pool);
-  if (model.multimodal) model.multimodal->embed_hard_tokens(op, rows);
+  Ops op(active_kernels(), *arena, model.pool());
+  if (model.multimodal()) model.multimodal()->embed_hard_tokens(op, rows);
   Index done = 0;
   run_passes(
       model, op, rows, kv, false, [&](std::size_t, const Batch&, const DecoderOutput& output) {
@@ -320,15 +335,16 @@ TextModel TextModel::from_pretrained(const std::filesystem::path& model_dir,
 // Gives the rows of soft tokens and of the media's own ids their embeddings. `media` may be null.
 static void fuse_media(const ModelImpl& model, Ops& op, const TextInputs& inputs,
                        const EncodedMedia* media, PreparedInputs& in) {
-  if (!model.multimodal || !inputs.input_ids) return;
+  if (!model.multimodal() || !inputs.input_ids) return;
   if (media) {
-    const auto places = place_soft_tokens(model.multimodal->config, inputs.input_ids.i64(), *media);
+    const auto places =
+        place_soft_tokens(model.multimodal()->config, inputs.input_ids.i64(), *media);
     for (std::size_t i = 0; i < in.rows.size(); ++i) {
       in.rows[i].embedding =
           places[static_cast<std::size_t>(in.origins[i].b * in.T + in.origins[i].t)];
     }
   }
-  model.multimodal->embed_hard_tokens(op, in.rows);
+  model.multimodal()->embed_hard_tokens(op, in.rows);
 }
 
 // `media` may be null: then ids of the media's vocabularies have the text table's embeddings.
@@ -338,9 +354,9 @@ static TextOutputs text_forward(const ModelImpl& model, const TextInputs& inputs
   const Index T = call.in.T, D = model.config.hidden_size;
   TextOutputs out;
   out.last_hidden_state = Tensor(DType::kF32, {call.in.B, T, D});
-  auto arena = model.arenas.take();
+  auto arena = model.arenas().take();
   const ArenaScope scope(*arena);
-  Ops op(active_kernels(), *arena, model.pool);
+  Ops op(active_kernels(), *arena, model.pool());
   if (media) fuse_media(model, op, inputs, media, call.in);
   float* hidden = out.last_hidden_state.f32().data();
   out.hidden_states = run_call(model, op, call, inputs.output_hidden_states,
@@ -361,9 +377,9 @@ TextOutputs TextModel::forward(const TextInputs& inputs) const {
 Tensor TextModel::get_per_layer_inputs(const Tensor& input_ids) const {
   const TextConfig& c = impl_->config;
   const auto ids = checked_ids(input_ids, c.vocab_size);
-  auto arena = impl_->arenas.take();
+  auto arena = impl_->arenas().take();
   const ArenaScope scope(*arena);
-  Ops op(active_kernels(), *arena, impl_->pool);
+  Ops op(active_kernels(), *arena, impl_->pool());
   return Tensor::of(
       impl_->decoder.per_layer_lookup(op, ids).span(),
       {input_ids.dim(0), input_ids.dim(1), c.num_hidden_layers, c.hidden_size_per_layer_input});
@@ -371,9 +387,9 @@ Tensor TextModel::get_per_layer_inputs(const Tensor& input_ids) const {
 
 Tensor TextModel::get_input_embeddings(const Tensor& input_ids) const {
   const auto ids = checked_ids(input_ids, impl_->config.vocab_size);
-  auto arena = impl_->arenas.take();
+  auto arena = impl_->arenas().take();
   const ArenaScope scope(*arena);
-  Ops op(active_kernels(), *arena, impl_->pool);
+  Ops op(active_kernels(), *arena, impl_->pool());
   return Tensor::of(impl_->decoder.embed(op, ids).span(),
                     {input_ids.dim(0), input_ids.dim(1), impl_->config.hidden_size});
 }
@@ -391,6 +407,10 @@ const TextConfig& TextModel::config() const { return impl_->config; }
 ForCausalLM ForCausalLM::from_pretrained(const std::filesystem::path& model_dir,
                                          const LoadOptions& options) {
   return ForCausalLM(load_model(model_dir, options));
+}
+
+TextModel TextModel::sliced(const MatFormerConfig& size) const {
+  return TextModel(sliced_model(impl_, size));
 }
 
 ForCausalLM ForCausalLM::synthetic(const TextConfig& config, std::uint64_t seed,
@@ -418,9 +438,9 @@ static CausalLMOutputs causal_forward(const ModelImpl& model, const CausalLMInpu
   const auto n = static_cast<Index>(kept.size());
   out.logits = Tensor(DType::kF32, {B, n, V});
   float* logits = out.logits.f32().data();
-  auto arena = model.arenas.take();
+  auto arena = model.arenas().take();
   const ArenaScope call_scope(*arena);
-  Ops op(active_kernels(), *arena, model.pool);
+  Ops op(active_kernels(), *arena, model.pool());
   fuse_media(model, op, inputs, media, call.in);
   out.hidden_states =
       run_call(model, op, call, inputs.output_hidden_states,
@@ -457,8 +477,12 @@ std::shared_ptr<Cache> ForCausalLM::new_cache(std::int64_t batch_size,
   return make_cache(*impl_, batch_size, options);
 }
 
+ForCausalLM ForCausalLM::sliced(const MatFormerConfig& size) const {
+  return ForCausalLM(sliced_model(impl_, size));
+}
+
 const TextConfig& ForCausalLM::config() const { return impl_->config; }
-int ForCausalLM::threads() const { return impl_->pool.size(); }
+int ForCausalLM::threads() const { return impl_->pool().size(); }
 
 // ---- Model and ForConditionalGeneration
 // ------------------------------------------------------------------
@@ -508,9 +532,9 @@ ImageFeatures Model::get_image_features(const Tensor& pixel_values) const {
                     Tensor(DType::kF32, {n, tokens, D})};
   for (Index i = 0; i < n; ++i) {
     Arena arena;
-    Ops op(active_kernels(), arena, impl_->pool);
+    Ops op(active_kernels(), arena, impl_->pool());
     const View<const float> pixels(pixel_values.f32().data() + i * 3 * H * W, {3, H, W});
-    const auto features = impl_->multimodal->image_features(op, pixels);
+    const auto features = impl_->multimodal()->image_features(op, pixels);
     float* map = out.last_hidden_state.f32().data() + i * channels * tokens;
     for (Index t = 0; t < tokens; ++t) {
       const float* pixel = features.tower[t].data();
@@ -526,7 +550,7 @@ AudioFeaturesOutput Model::get_audio_features(const Tensor& input_features,
                                               const Tensor& input_features_mask) const {
   if (!input_features)
     fail(ErrorCode::kInvalidArgument, "input_features: expected clips, got none");
-  const Multimodal& m = *impl_->multimodal;
+  const Multimodal& m = *impl_->multimodal();
   check_audio_inputs(
       m, {.input_features = input_features, .input_features_mask = input_features_mask});
   const Index n = input_features.dim(0), T = input_features.dim(1), F = input_features.dim(2);
@@ -536,7 +560,7 @@ AudioFeaturesOutput Model::get_audio_features(const Tensor& input_features,
                           Tensor(DType::kF32, {n, tokens, D}), Tensor(DType::kBool, {n, tokens})};
   for (Index i = 0; i < n; ++i) {
     Arena arena;
-    Ops op(active_kernels(), arena, impl_->pool);
+    Ops op(active_kernels(), arena, impl_->pool());
     const auto* mask = reinterpret_cast<const bool*>(input_features_mask.bytes()) + i * T;
     const auto features =
         m.audio_features(op, View<const float>(input_features.f32().data() + i * T * F, {T, F}),
@@ -556,7 +580,9 @@ std::shared_ptr<Cache> Model::new_cache(std::int64_t batch_size,
   return make_cache(*impl_, batch_size, options);
 }
 
-const Config& Model::config() const { return impl_->multimodal->config; }
+Model Model::sliced(const MatFormerConfig& size) const { return Model(sliced_model(impl_, size)); }
+
+const Config& Model::config() const { return *impl_->outer_config; }
 
 ForConditionalGeneration ForConditionalGeneration::from_pretrained(
     const std::filesystem::path& model_dir, const LoadOptions& options) {
@@ -579,8 +605,12 @@ std::shared_ptr<Cache> ForConditionalGeneration::new_cache(std::int64_t batch_si
   return make_cache(*impl_, batch_size, options);
 }
 
-const Config& ForConditionalGeneration::config() const { return impl_->multimodal->config; }
-int ForConditionalGeneration::threads() const { return impl_->pool.size(); }
+ForConditionalGeneration ForConditionalGeneration::sliced(const MatFormerConfig& size) const {
+  return ForConditionalGeneration(sliced_model(impl_, size));
+}
+
+const Config& ForConditionalGeneration::config() const { return *impl_->outer_config; }
+int ForConditionalGeneration::threads() const { return impl_->pool().size(); }
 
 // ---- arenas
 // ---------------------------------------------------------------------------------------

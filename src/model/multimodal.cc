@@ -190,7 +190,7 @@ class ContentKey {
 class MediaEncoder {
  public:
   MediaEncoder(const ModelImpl& model, Progress on_progress)
-      : model_(model), media_(*model.multimodal), on_progress_(std::move(on_progress)) {}
+      : model_(model), media_(*model.multimodal()), on_progress_(std::move(on_progress)) {}
 
   EncodedMedia run(const MediaInputs& media) {
     const Index images = media.pixel_values ? check_pixels(media.pixel_values) : 0;
@@ -241,7 +241,7 @@ class MediaEncoder {
     SoftTokens encoding = media_.encodings.find(key.span());
     if (!encoding) {
       Arena arena;  // a tower needs far more room than the text model; none of it is kept
-      Ops op(active_kernels(), arena, model_.pool);
+      Ops op(active_kernels(), arena, model_.pool());
       const auto rows = compute(op).span();
       if (!std::ranges::all_of(rows, [](float v) { return std::isfinite(v); })) {
         fail(ErrorCode::kCorruptData, "soft tokens: not finite; the weights or the medium contain ",
@@ -289,7 +289,7 @@ class SoftTokenRows {
 EncodedMedia encode_media(const ModelImpl& model, const MediaInputs& media,
                           const Progress& on_progress) {
   if (!media) return {};
-  check(model.multimodal != nullptr, "media go to a model with towers");
+  check(model.multimodal() != nullptr, "media go to a model with towers");
   return MediaEncoder(model, on_progress).run(media);
 }
 

@@ -49,14 +49,15 @@ Weight prepared(ModelImpl& model, const Weight& w, Access access, Quantization q
   if (w.storage != Storage::kRows) return w;
   const Shape shape = shape_as_read(w.shape, access);
   if (is_prepared(w, access, form)) return weight_of(form, w.data, shape);
-  model.extra.push_back(std::make_unique_for_overwrite<std::byte[]>(size_bytes(form, shape)));
-  std::byte* to = model.extra.back().get();
+  model.resources->extra.push_back(
+      std::make_unique_for_overwrite<std::byte[]>(size_bytes(form, shape)));
+  std::byte* to = model.resources->extra.back().get();
   for_parts(w, access, form, is_mapped, [&](Index first, Index n) {
-    write_rows(model.pool, w, access, form, first, n, to);
+    write_rows(model.pool(), w, access, form, first, n, to);
     to += size_bytes(form, {n, shape[1]});
     if (on_values) on_values(n * shape[1]);
   });
-  return weight_of(form, model.extra.back().get(), shape);
+  return weight_of(form, model.resources->extra.back().get(), shape);
 }
 
 void prepare_model(ModelImpl& model, Multimodal* towers, Quantization quantization,

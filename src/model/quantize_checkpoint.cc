@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <string>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "checkpoint/config_fields.h"
 #include "checkpoint/quantization_config.h"
 #include "checkpoint/safetensors_writer.h"
+#include "model/checkpoint_folder.h"
 #include "model/loaded_model.h"
 #include "model/weight_parts.h"
 #include "ops/quantize.h"
@@ -17,8 +17,6 @@ namespace gemma3n {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kTemplatesFolder = "additional_chat_templates";
 
 struct Stopped {};  // on_progress said so
 
@@ -142,52 +140,10 @@ class Work {
   std::vector<std::byte> buffer_;
 };
 
-// ---- files beside the weights
-
-bool is_weights(const std::string& name) {
-  static constexpr std::array kEndings = {
-      ".safetensors", ".index.json", ".bin",     ".pt",  ".pth",    ".ckpt", ".gguf",
-      ".onnx",        ".h5",         ".msgpack", ".npz", ".tflite", ".task", ".litertlm"};
-  return std::ranges::any_of(kEndings,
-                             [&](std::string_view ending) { return name.ends_with(ending); });
-}
-
-void copy_file(const fs::path& folder, const std::string& name, const fs::path& to) {
-  const MappedFile from = open_model_file(folder, name);
-  NewFile file(to / name);
-  file.write(from.bytes());
-  file.finish();
-}
-
-// Names of a folder's files, in order; hidden ones are nobody's business.
-std::vector<std::string> file_names(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    std::string name = entry.path().filename().string();
-    if (!name.starts_with('.') && !entry.is_directory()) names.push_back(std::move(name));
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
-void copy_files(const fs::path& folder, const fs::path& to) {
-  for (const auto& name : file_names(folder)) {
-    if (name != "config.json" && !is_weights(name)) copy_file(folder, name, to);
-  }
-  const auto templates = file_names(folder / kTemplatesFolder);
-  if (templates.empty()) return;
-  fs::create_directory(to / kTemplatesFolder);
-  for (const auto& name : templates)
-    copy_file(folder, std::string(kTemplatesFolder) + "/" + name, to);
-}
-
 void write_config(const fs::path& folder, Quantization quantization, const fs::path& to) {
-  const std::string config =
-      with_quantization(read_text_file(folder / "config.json", kMaxConfigBytes), quantization);
-  NewFile file(to / "config.json");
-  file.write(std::as_bytes(std::span(config)));
-  file.finish();
+  write_text_file(
+      to / "config.json",
+      with_quantization(read_text_file(folder / "config.json", kMaxConfigBytes), quantization));
 }
 
 // Only what this function wrote is replaced: a slip of the pen must not cost anybody a folder.
@@ -214,7 +170,7 @@ void check_options(const QuantizeOptions& options) {
 void write_checkpoint(const Checkpoint& checkpoint, const fs::path& model_dir,
                       const QuantizeOptions& options, const fs::path& to) {
   const auto plan = plan_of(model_dir, checkpoint, options.to);
-  copy_files(checkpoint.directory(), to);
+  copy_files_beside_weights(checkpoint.directory(), to);
   write_config(checkpoint.directory(), options.to, to);
   std::vector<NewTensor> tensors;
   for (const Planned& planned : plan) tensors.push_back(new_tensor(planned));

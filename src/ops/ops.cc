@@ -22,8 +22,8 @@ void matmul_piece(void (*kernel)(const Matmul<W>&), View<const float> x, const W
   kernel({.x = x.data() + t0 * I,
           .x_stride = static_cast<std::size_t>(I),
           .T = static_cast<std::size_t>(t1 - t0),
-          .w = static_cast<const W*>(w.data) + o0 * I,
-          .w_stride = static_cast<std::size_t>(I),
+          .w = static_cast<const W*>(rows_of(w, o0, o1 - o0).data),
+          .w_stride = row_stride(w) / sizeof(W),
           .O = static_cast<std::size_t>(o1 - o0),
           .K = static_cast<std::size_t>(I),
           .y = y.data() + t0 * y.shape()[1] + first + o0,
@@ -75,7 +75,7 @@ void read_block_row(const KernelTable& k, const Weight& table, Index row, float 
   const bool is_int4 = table.storage == Storage::kInt4Blocks;
   const auto o = static_cast<std::size_t>(row) % kBlockRows;
   const std::byte* group = static_cast<const std::byte*>(table.data) +
-                           static_cast<std::size_t>(row) / kBlockRows * table.block_bytes;
+                           static_cast<std::size_t>(row) / kBlockRows * table.stride;
   const auto groups = static_cast<std::size_t>(table.shape[1]) / kGroup;
   for (std::size_t g = 0; g < groups; ++g, y += kGroup) {
     float step = 0;
@@ -100,11 +100,22 @@ Weight rows_of(const Weight& w, Index first, Index n) {
   const auto* data = static_cast<const std::byte*>(w.data);
   if (w.has_blocks()) {
     check(first % static_cast<Index>(kBlockRows) == 0, "whole blocks");
-    part.data = data + static_cast<std::size_t>(first) / kBlockRows * w.block_bytes;
-  } else if (w.storage != Storage::kRows) {
-    part.data = data + static_cast<std::size_t>(first) * w.block_bytes;
+    part.data = data + static_cast<std::size_t>(first) / kBlockRows * w.stride;
   } else {
-    part.data = data + static_cast<std::size_t>(first * w.shape[1]) * size_bytes(w.dtype);
+    const std::size_t stride = w.storage == Storage::kRows ? row_stride(w) : w.stride;
+    part.data = data + static_cast<std::size_t>(first) * stride;
+  }
+  return part;
+}
+
+Weight columns_of(const Weight& w, Index n) {
+  check(n <= w.shape[1], "columns that are there");
+  Weight part = w;
+  part.shape = {w.shape[0], n};
+  if (w.storage == Storage::kRows) {
+    part.stride = row_stride(w);
+  } else {
+    check(n % static_cast<Index>(kGroup) == 0, "whole groups");
   }
   return part;
 }
@@ -198,7 +209,7 @@ void Ops::multiply_blocks(const RoundedRows& x, const Weight& w, View<float> y, 
             .x_biases = x.biases.data() + t0 * groups,
             .T = static_cast<std::size_t>(t1 - t0),
             .w = static_cast<const std::byte*>(part.data),
-            .block_bytes = w.block_bytes,
+            .block_bytes = w.stride,
             .groups = static_cast<std::size_t>(groups),
             .O = static_cast<std::size_t>(o1 - o0),
             .y = y.data() + t0 * y_stride + first + o0,

@@ -237,7 +237,7 @@ Weight quantized_weight(const void* data, const Shape& shape, Storage storage) {
           .dtype = DType::kF32,
           .shape = shape,
           .storage = storage,
-          .block_bytes = static_cast<std::size_t>(stored[1] * stored[2])};
+          .stride = static_cast<std::size_t>(stored[1] * stored[2])};
 }
 
 Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to) {
@@ -245,7 +245,7 @@ Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte
   const Weight result = quantized_weight(to, from.shape, storage);
   pool.parallel_for(quantized_shape(from.shape, storage)[0], 1, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
-      std::byte* part = to + static_cast<std::size_t>(i) * result.block_bytes;
+      std::byte* part = to + static_cast<std::size_t>(i) * result.stride;
       is_blocks(storage) ? write_block(from, i, storage, part) : write_row(from, i, storage, part);
     }
   });

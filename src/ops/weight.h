@@ -39,14 +39,26 @@ struct Weight {
   DType dtype = DType::kF32;
   Shape shape;
   Storage storage = Storage::kRows;
-  std::size_t block_bytes = 0;  // from block to block, or from row to row of groups
+  // Bytes from block to block, or from row to row. 0: rows of values without gaps between them.
+  std::size_t stride = 0;
 
   explicit operator bool() const { return data != nullptr; }  // optional weights may be absent
   bool has_blocks() const { return is_blocks(storage); }
 };
 
+// Bytes from row to row of a matrix of values (kRows), and whether there is something else between.
+inline std::size_t row_stride(const Weight& w) {
+  return w.stride != 0 ? w.stride : static_cast<std::size_t>(w.shape[1]) * size_bytes(w.dtype);
+}
+inline bool has_gaps(const Weight& w) {
+  return w.storage == Storage::kRows && w.shape.rank() == 2 &&
+         row_stride(w) != static_cast<std::size_t>(w.shape[1]) * size_bytes(w.dtype);
+}
+
 // Rows [first, first + n) of a matrix. Of blocks, `first` must be a multiple of kBlockRows.
 Weight rows_of(const Weight& w, Index first, Index n);
+// The first n columns of a matrix. Of blocks and groups, n must be a multiple of kGroup.
+Weight columns_of(const Weight& w, Index n);
 
 // A one-dimensional weight (norm scale, bias), converted to f32 at load.
 struct Vector {

@@ -20,7 +20,8 @@ bool is_int(Quantization quantization) {
 template <typename T>
 void transpose(ThreadPool& pool, const Weight& from, Index first, Index n, std::byte* to) {
   constexpr Index kSquare = 64;
-  const Index R = from.shape[0], C = from.shape[1];
+  const Index R = from.shape[0];
+  const auto row = static_cast<Index>(row_stride(from));
   const auto* source = static_cast<const std::byte*>(from.data);
   constexpr auto kSize = static_cast<Index>(sizeof(T));
   pool.parallel_for(n, kSquare, [&](Index c0, Index c1) {
@@ -28,7 +29,7 @@ void transpose(ThreadPool& pool, const Weight& from, Index first, Index n, std::
       const Index r1 = std::min(R, r0 + kSquare);
       for (Index c = c0; c < c1; ++c) {
         for (Index r = r0; r < r1; ++r) {  // may be unaligned
-          std::memcpy(to + (c * R + r) * kSize, source + (r * C + first + c) * kSize, sizeof(T));
+          std::memcpy(to + (c * R + r) * kSize, source + r * row + (first + c) * kSize, sizeof(T));
         }
       }
     }
@@ -116,6 +117,16 @@ void write_converted(ThreadPool& pool, const Weight& from, DType wanted, std::by
   });
 }
 
+// Rows [first, first + n) of `from` without the gaps between them.
+void gather_rows(ThreadPool& pool, const Weight& from, Index first, Index n, std::byte* to) {
+  const std::size_t row = static_cast<std::size_t>(from.shape[1]) * size_bytes(from.dtype);
+  pool.parallel_for(n, 1, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      std::memcpy(to + static_cast<std::size_t>(i) * row, rows_of(from, first + i, 1).data, row);
+    }
+  });
+}
+
 }  // namespace
 
 Shape shape_as_read(const Shape& shape, Access access) {
@@ -174,10 +185,12 @@ void write_rows(ThreadPool& pool, const Weight& from, Access access, WeightForm 
   check(from.storage == Storage::kRows, "the form of a checkpoint");
   std::vector<std::byte> rearranged;
   Weight rows;
-  if (lies_as_read(from.shape, access)) {
+  if (lies_as_read(from.shape, access) && !has_gaps(from)) {
     rows = rows_of(as_matrix(from), first, n);
   } else {
-    const auto rearrange = access == Access::kColumns ? write_transposed : write_windows;
+    const auto rearrange = access == Access::kColumns         ? write_transposed
+                           : lies_as_read(from.shape, access) ? gather_rows
+                                                              : write_windows;
     if (form == WeightForm{Storage::kRows, from.dtype}) return rearrange(pool, from, first, n, to);
     rows = {nullptr, from.dtype, {n, shape_as_read(from.shape, access)[1]}};
     rearranged.resize(size_bytes({Storage::kRows, from.dtype}, rows.shape));

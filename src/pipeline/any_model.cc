@@ -10,6 +10,10 @@ AnyModel AnyModel::from_pretrained(const std::filesystem::path& model_dir,
   return AnyModel(ForCausalLM::from_pretrained(model_dir, options));
 }
 
+AnyModel AnyModel::sliced(const MatFormerConfig& size) const {
+  return whole_ ? AnyModel(whole_->sliced(size)) : AnyModel(text_.sliced(size));
+}
+
 GenerateOutput AnyModel::generate(const std::vector<std::vector<TokenId>>& prompts,
                                   const MediaInputs& media, const GenerationConfig& config,
                                   const Tokenizer* tokenizer,

@@ -34,9 +34,30 @@ Chat::Chat(AnyModel model, Processor processor, GenerationConfig config)
 Chat::Chat(const Pipeline& pipeline)
     : Chat(pipeline.model(), pipeline.processor(), pipeline.generation_config()) {}
 
+void Chat::set_size(const std::optional<MatFormerConfig>& size) {
+  std::optional<Sized> next;
+  if (size) next = {*size, model_.sliced(*size)};
+  const auto is_same = [](const std::optional<MatFormerConfig>& a,
+                          const std::optional<MatFormerConfig>& b) {
+    return a.has_value() == b.has_value() && (!a || a->is_same_size(*b));
+  };
+  const auto current = size_ ? std::optional(size_->size) : std::nullopt;
+  if (!is_same(current, size)) {
+    others_.emplace_back(current, std::exchange(kept_, {}));
+    const auto known = std::ranges::find_if(
+        others_, [&](const auto& other) { return is_same(other.first, size); });
+    if (known != others_.end()) {
+      kept_ = std::move(known->second);
+      others_.erase(known);
+    }
+  }
+  size_ = std::move(next);
+}
+
 void Chat::reset() {
   messages_.clear();
   kept_.clear();
+  others_.clear();
   if (!system_.empty()) messages_.push_back(text_message("system", system_));
 }
 
@@ -50,9 +71,9 @@ std::shared_ptr<Cache> Chat::new_cache() const {
   options.storage = config_.cache_storage;
   if (config_.cache_implementation == "static") {
     options.implementation = CacheOptions::Implementation::kStatic;
-    options.max_cache_len = model_.text().config().max_position_embeddings;
+    options.max_cache_len = model().text().config().max_position_embeddings;
   }
-  return model_.text().new_cache(1, options);
+  return model().text().new_cache(1, options);
 }
 
 bool Chat::Media::starts_with(const Media& prefix) const {
@@ -98,7 +119,7 @@ GenerateOutput Chat::answer(const Conversation& messages, GenerateOptions option
     }
     return !on_token || on_token(step);
   };
-  auto output = model_.generate({prompt}, inputs.media, config_, &processor_.tokenizer(), options);
+  auto output = model().generate({prompt}, inputs.media, config_, &processor_.tokenizer(), options);
   kept.insert(kept.begin(), {held_ids(*cache, output.sequences.at(0)), media, cache});
   kept_ = std::move(kept);
   ++config_.seed;

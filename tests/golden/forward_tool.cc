@@ -1,10 +1,11 @@
 // Runs one checkpoint on given inputs, for comparison with the reference by tools/reference:
-//   forward_tool CHECKPOINT INPUTS.safetensors OUTPUTS.safetensors [--chunk N] [--static] [--greedy
-//   N]
+//   forward_tool CHECKPOINT INPUTS.safetensors OUTPUTS.safetensors [--chunk N] [--static]
+//                [--greedy N] [--size FILE.json] [--load-size FILE.json]
 // Inputs:  input_ids [B, T] (or inputs_embeds), attention_mask, position_ids, per_layer_inputs,
 // labels. Outputs: logits, last_hidden_state, hidden_states.0 .. L, loss; with --chunk the logits
 // alone, with
-// --greedy the sequences [B, T + N], ended by length only.
+// --greedy the sequences [B, T + N], ended by length only. --size: with a part of the model;
+// --load-size: with that part loaded alone.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -23,6 +24,7 @@ struct Options {
   std::string checkpoint, inputs, outputs;
   std::int64_t chunk = 0, greedy = 0;
   bool is_static = false;
+  std::string size, load_size;
 };
 
 using Tensors = std::map<std::string, Tensor>;
@@ -144,6 +146,10 @@ Options parse(int argc, char** argv) {
       options.chunk = std::stoll(words.at(++i));
     } else if (words[i] == "--greedy") {
       options.greedy = std::stoll(words.at(++i));
+    } else if (words[i] == "--size") {
+      options.size = words.at(++i);
+    } else if (words[i] == "--load-size") {
+      options.load_size = words.at(++i);
     } else {
       files.push_back(words[i]);
     }
@@ -156,8 +162,17 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+ForCausalLM load(const Options& options) {
+  const auto size = [config = TextConfig::from_pretrained(options.checkpoint)](
+                        const std::string& file) { return MatFormerConfig::from_text(file, config); };
+  LoadOptions load_options;
+  if (!options.load_size.empty()) load_options.matformer = size(options.load_size);
+  const auto model = ForCausalLM::from_pretrained(options.checkpoint, load_options);
+  return options.size.empty() ? model : model.sliced(size(options.size));
+}
+
 void run(const Options& options) {
-  const ForCausalLM model = ForCausalLM::from_pretrained(options.checkpoint);
+  const ForCausalLM model = load(options);
   Tensors given = read(options.inputs);
   CausalLMInputs inputs;
   inputs.input_ids = given["input_ids"];

@@ -10,16 +10,15 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <random>
 
 #include "base/mapped_file.h"
-#include "checkpoint/binder.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
 #include "gemma3n/model.h"
 #include "model/loaded_model.h"
 #include "model/model_impl.h"
 #include "ops/ops.h"
+#include "random_checkpoint.h"
 
 namespace gemma3n::golden {
 namespace {
@@ -53,44 +52,6 @@ json small_config(bool is_odd) {
           {"tie_word_embeddings", !is_odd}};
 }
 
-// Random values for every tensor of a model, bf16.
-class RandomTensors : public TensorBinder {
- public:
-  struct Stored {
-    NewTensor tensor;
-    std::vector<std::uint16_t> values;
-  };
-  std::vector<Stored> tensors;
-
- private:
-  void add(const std::string& name, std::vector<std::int64_t> shape, float mean, float deviation) {
-    std::normal_distribution<float> normal(mean, deviation);
-    Stored stored{{name, StoredDType::kBF16, shape}, {}};
-    const auto count =
-        std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
-    for (std::int64_t i = 0; i < count; ++i) {
-      const float value = normal(rng_);
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, &value, sizeof bits);
-      stored.values.push_back(static_cast<std::uint16_t>(bits >> 16));
-    }
-    tensors.push_back(std::move(stored));
-  }
-  void bind_tensor(const std::string& name, Weight& slot, const Shape& shape,
-                   Access access) override {
-    bind_top_tensor("model." + name, slot, shape, access);
-  }
-  void bind_top_tensor(const std::string& name, Weight&, const Shape& shape, Access) override {
-    add(name, {shape[0], shape[1]}, 0.0f, 0.2f);
-  }
-  void bind_vector(const std::string& name, Vector&, Index n) override {
-    add("model." + name, {n}, 1.0f, 0.1f);
-  }
-  bool has_tensor(const std::string&) const override { return true; }
-
-  std::mt19937 rng_{17};
-};
-
 std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -121,17 +82,7 @@ class QuantizedCheckpoint : public testing::Test {
     const json config = small_config(is_odd);
     write(folder / "config.json", config.dump());
     write(folder / "generation_config.json", "{\"max_new_tokens\": 3}");
-    RandomTensors random;
-    Decoder decoder;
-    bind(random, decoder, TextConfig::from_pretrained(folder));
-    write_tensors(folder / kWeights, random.tensors);
-  }
-  static void write_tensors(const fs::path& file, const std::vector<RandomTensors::Stored>& all) {
-    std::vector<NewTensor> names;
-    for (const auto& stored : all) names.push_back(stored.tensor);
-    SafetensorsWriter writer(file, names);
-    for (const auto& stored : all) writer.write(std::as_bytes(std::span(stored.values)));
-    writer.finish();
+    write_tensors(folder / kWeights, random_tensors(TextConfig::from_pretrained(folder), 17));
   }
 
   fs::path quantized(const fs::path& original, Quantization to, const std::string& name) const {
@@ -221,7 +172,7 @@ TEST_F(QuantizedCheckpoint, HasTheLogitsOfQuantisingAtLoad) {
 
 TEST_F(QuantizedCheckpoint, WeightsAreUsedWhereTheyLie) {
   const auto model = load(quantized(root_ / "original", Quantization::kInt4, "q4"));
-  EXPECT_TRUE(model.impl()->extra.empty());
+  EXPECT_TRUE(model.impl()->resources->extra.empty());
   const Decoder& decoder = model.impl()->decoder;
   EXPECT_EQ(decoder.embed_tokens.storage, Storage::kInt4Blocks);
   EXPECT_EQ(decoder.lm_head.data, decoder.embed_tokens.data);

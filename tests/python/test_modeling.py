@@ -320,3 +320,40 @@ def test_signals_are_left_alone(text_model):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGSEGV)]
     text_model.generate([[2, 5]], max_new_tokens=3)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGSEGV)] == before
+
+
+# ---- sizes of a nested model
+
+
+def test_a_size_is_the_same_in_all_ways(text_model, text_model_dir, tmp_path):
+    import json
+
+    config = text_model.config
+    widths = [32 if width % 32 == 0 else width for width in config.intermediate_size]
+    size = {"FFN Hidden Dims": widths, "Layers Skipped": None}
+    (tmp_path / "size.json").write_text(json.dumps(size))
+    ids = np.array([[2, 5, 7, 11]])
+    part = text_model.sliced(size)
+    assert list(part.config.intermediate_size) == widths and list(config.intermediate_size) != widths
+    expected = part(ids).logits
+    assert not np.array_equal(expected, text_model(ids).logits)
+    loaded = gemma3n.Gemma3nForCausalLM.from_pretrained(text_model_dir, matformer=tmp_path / "size.json")
+    assert np.array_equal(loaded(ids).logits, expected)
+    assert loaded.config.to_dict() == part.config.to_dict()
+    tokens = part.generate(ids, max_new_tokens=5)
+    assert np.array_equal(text_model.generate(ids, max_new_tokens=5, size=size), tokens)
+    assert np.array_equal(loaded.generate(ids, max_new_tokens=5), tokens)
+    assert np.array_equal(text_model.sliced("full")(ids).logits, text_model(ids).logits)
+    for model in (part, loaded):
+        with pytest.raises(NotImplementedError, match="gemma3n slice"):
+            model.save_pretrained(tmp_path / "out")
+        with pytest.raises(NotImplementedError, match="gemma3n slice"):
+            model.num_parameters()
+    with pytest.raises(ValueError, match="each size needs a cache of its own"):
+        text_model(ids, past_key_values=part(ids, use_cache=True).past_key_values)
+
+
+@pytest.mark.parametrize("size", ["e2b", "none", {"FFN Hidden Dims": [0]}, {"Layers Skipped": [1]}, "missing.json"])
+def test_sizes_that_do_not_fit(text_model, size):
+    with pytest.raises((ValueError, FileNotFoundError), match="size|missing.json"):
+        text_model.sliced(size)

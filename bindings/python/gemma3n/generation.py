@@ -241,6 +241,7 @@ class GenerationMixin:
         negative_prompt_ids: Any = None,
         negative_prompt_attention_mask: Any = None,
         custom_generate: Any = None,
+        size: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Continues each prompt until an end token, a stop string, a stopping criterion or the greatest length.
@@ -250,6 +251,7 @@ class GenerationMixin:
         attention_mask [B, T], pixel_values, input_features, input_features_mask, past_key_values: as forward.
         tokenizer: needed for stop_strings. streamer: sees the prompt and each token, for one sequence.
         logits_processor, stopping_criteria: lists of callables over the whole batch.
+        size: answer with a smaller size of this model, as `sliced`; past_key_values are then of that size.
 
         Returns [B * num_return_sequences, T + new] i64, the prompts as given, new tokens padded on the right; or with
         return_dict_in_generate a GenerateDecoderOnlyOutput.
@@ -266,6 +268,16 @@ class GenerationMixin:
         ):
             if value is not None:
                 raise NotImplementedError(f"generate: {name} is not supported")
+        if size is not None:
+            return self.sliced(size).generate(
+                inputs,
+                generation_config,
+                logits_processor,
+                stopping_criteria,
+                prefix_allowed_tokens_fn,
+                streamer=streamer,
+                **kwargs,
+            )
         tokenizer = kwargs.pop("tokenizer", None)
         kwargs.pop("trust_remote_code", None)
         kwargs.pop("use_model_defaults", None)

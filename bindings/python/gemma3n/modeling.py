@@ -6,6 +6,8 @@ are float32 whatever `dtype` is asked for.
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 import pathlib
 import sys
@@ -80,7 +82,8 @@ class PreTrainedModel(GenerationMixin):
             _native_model = self._make_random(config, threads)
         self._native = _native_model
         self.config = config
-        self._folder: Optional[pathlib.Path] = None
+        self._folder: Optional[pathlib.Path] = None  # that holds all of it
+        self._origin = "random"  # if there is none
         self._dtype = "float32"
         self._generation_config: Optional[GenerationConfig] = None
         self._parts: dict[str, Any] = {}
@@ -106,6 +109,7 @@ class PreTrainedModel(GenerationMixin):
         generation_config: Optional[GenerationConfig] = None,
         threads: int = 0,
         quantization: Optional[str] = None,
+        matformer: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Opens a checkpoint: a folder, or a repository id that is in the Hugging Face cache.
@@ -116,6 +120,8 @@ class PreTrainedModel(GenerationMixin):
         quantization: "q8" or "q4" hold weights in 8 or 4 bits (towers in 8): several times faster, at a small loss
             of quality; "bf16" or "f32" convert them. None = as they are stored, in a checkpoint of `gemma3n quantize`
             too.
+        matformer: load this size only: a name ("e2b", "half", ...), a JSON file or a dict with columns of Google's
+            table of sizes; `sliced` says more.
         Raises FileNotFoundError, ValueError (damaged or impossible files), NotImplementedError (a kind of model or an
         option that is not supported), TypeError (an unknown argument).
         """
@@ -146,10 +152,11 @@ class PreTrainedModel(GenerationMixin):
                 folder,
                 threads=threads,
                 quantization=quantization or "none",
+                matformer=_size_text(matformer) if matformer is not None else "",
                 on_warning=logger.warning,
                 on_progress=bar.set_fraction,
             )
-        model = cls(config, _native_model=native)
+        model = cls(config if matformer is None else _sliced_config(config, native), _native_model=native)
         model._folder = folder
         model._dtype = _chosen_dtype(dtype if dtype is not None else torch_dtype, config, folder)
         model.config._name_or_path = str(pretrained_model_name_or_path)
@@ -157,10 +164,35 @@ class PreTrainedModel(GenerationMixin):
             model.config._attn_implementation = attn_implementation
         if generation_config is not None:
             model.generation_config = generation_config
+        if matformer is not None:
+            model._become_part()
         if output_loading_info:
             info: dict[str, Any] = {"missing_keys": set(), "unexpected_keys": set(), "mismatched_keys": set()}
             return model, {**info, "error_msgs": {}}
         return model
+
+    def sliced(self, size: Any) -> Any:
+        """A smaller size of this model, with the bits of that size loaded alone; weights are shared.
+
+        size: "full", "half", of E4B "e2b", "e1.96b", "e2.54b", ...; the path of a JSON file (it ends in ".json"), or a
+            dict, with the columns "FFN Hidden Dims" and "Layers Skipped" of Google's table gemma3n-slicing-configs.
+        Raises ValueError for a size that does not fit the model.
+        """
+        native = self._native.sliced(_size_text(size))
+        model = type(self)(_sliced_config(self.config, native), _native_model=native)
+        model._dtype, model._generation_config = self._dtype, self.generation_config
+        model._become_part()
+        return model
+
+    def _become_part(self) -> None:
+        """Of a model that is a part of what is stored: the folder no longer says what it holds."""
+        self._generation_config = self.generation_config
+        self._folder, self._origin = None, "a size of a larger one, which `gemma3n slice` writes to disk"
+
+    def _stored_in(self, what: str) -> pathlib.Path:
+        if self._folder is None:
+            raise NotImplementedError(f"{what}: expected a model from from_pretrained; this one is {self._origin}")
+        return self._folder
 
     @classmethod
     def from_config(cls, config: Any, **kwargs: Any) -> Any:
@@ -222,16 +254,15 @@ class PreTrainedModel(GenerationMixin):
         """
         if push_to_hub or state_dict is not None:
             raise NotImplementedError("save_pretrained: push_to_hub and state_dict are not supported")
-        if self._folder is None:
-            raise NotImplementedError("save_pretrained: expected a model from from_pretrained; this one is random")
-        saving.refuse_quantized(self._folder)
+        source = self._stored_in("save_pretrained")
+        saving.refuse_quantized(source)
         folder = pathlib.Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         self.config.architectures = [type(self).__name__]
         self.config.save_pretrained(folder)
         if self.can_generate():
             self.generation_config.save_pretrained(folder)
-        saving.save_weights(self._folder, folder, self._part)
+        saving.save_weights(source, folder, self._part)
 
     @classmethod
     def _make_random(cls, config: Any, threads: int) -> Any:
@@ -284,15 +315,11 @@ class PreTrainedModel(GenerationMixin):
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
         """Number of weights of this class in the checkpoint; a head that is tied to the embeddings counts once."""
-        if self._folder is None:
-            raise NotImplementedError("num_parameters: expected a model from from_pretrained; this one is random")
-        return saving.count_parameters(self._folder, self._part, exclude_embeddings)
+        return saving.count_parameters(self._stored_in("num_parameters"), self._part, exclude_embeddings)
 
     def get_memory_footprint(self, return_buffers: bool = True) -> int:
         """Bytes of the weights of this class in the checkpoint."""
-        if self._folder is None:
-            raise NotImplementedError("get_memory_footprint: expected a model from from_pretrained")
-        return saving.count_bytes(self._folder, self._part)
+        return saving.count_bytes(self._stored_in("get_memory_footprint"), self._part)
 
     def get_input_embeddings(self) -> "InputEmbeddings":
         return InputEmbeddings(self._text_model(), self.config.get_text_config())
@@ -361,7 +388,7 @@ class PreTrainedModel(GenerationMixin):
 
     def _part_of(self, cls: Any, native: Any, config: Any) -> Any:
         part = cls(config, _native_model=native)
-        part._folder, part._dtype = self._folder, self._dtype
+        part._folder, part._dtype, part._origin = self._folder, self._dtype, self._origin
         return part
 
     def _run(self, inputs: "Inputs", output_class: type[ModelOutput]) -> Any:
@@ -484,6 +511,27 @@ def _chosen_dtype(dtype: Any, config: Any, folder: pathlib.Path) -> str:
     if name is None:
         raise ValueError(f"dtype: expected a floating-point dtype or 'auto', got {dtype!r}")
     return name
+
+
+def _size_text(size: Any) -> str:
+    """A size as the engine reads it: a name, a path or JSON."""
+    return json.dumps(size) if isinstance(size, dict) else os.fspath(size)
+
+
+def _sliced_config(config: Any, native: Any) -> Any:
+    """`config` with what the size of `native` changes."""
+    config = copy.deepcopy(config)
+    text = getattr(config, "text_config", config)
+    values = json.loads(native.text_config_json())
+    for name in (
+        "num_hidden_layers",
+        "intermediate_size",
+        "layer_types",
+        "num_kv_shared_layers",
+        "activation_sparsity_pattern",
+    ):
+        setattr(text, name, values[name])
+    return config
 
 
 def _computing_part(values: dict[str, Any], without: set[str]) -> dict[str, Any]:

@@ -37,13 +37,26 @@ LoadOptions load_options(int threads, const std::string& quantization, const Cal
   return options;
 }
 
+// size: a name, the path of a JSON file, or JSON itself.   config: of the whole model.
+MatFormerConfig size_of(const std::string& size, const TextConfig& config) {
+  return size.starts_with('{') ? MatFormerConfig::from_json(size)
+                               : MatFormerConfig::from_text(size, config);
+}
+
 template <typename Model>
 Model load(const std::filesystem::path& folder, int threads, const std::string& quantization,
-           nb::object on_warning, nb::object on_progress) {
+           const std::string& matformer, nb::object on_warning, nb::object on_progress) {
   const Callable warning(std::move(on_warning)), progress(std::move(on_progress));
   nb::gil_scoped_release release;
-  return Model::from_pretrained(folder, load_options(threads, quantization, warning, progress));
+  LoadOptions options = load_options(threads, quantization, warning, progress);
+  if (!matformer.empty()) {
+    options.matformer = size_of(matformer, TextConfig::from_pretrained(folder));
+  }
+  return Model::from_pretrained(folder, options);
 }
+
+const TextConfig& text_config_of(const TextConfig& config) { return config; }
+const TextConfig& text_config_of(const Config& config) { return config.text_config; }
 
 std::shared_ptr<Cache> cache_of(nb::handle cache) {
   return cache.is_none() ? nullptr : nb::cast<std::shared_ptr<Cache>>(cache);
@@ -160,8 +173,16 @@ template <typename Class>
 void bind_common(Class& c) {
   using Type = typename Class::Type;
   c.def_static("from_pretrained", &load<Type>, "folder"_a, "threads"_a = 0,
-               "quantization"_a = "none", "on_warning"_a = nb::none(),
+               "quantization"_a = "none", "matformer"_a = "", "on_warning"_a = nb::none(),
                "on_progress"_a = nb::none());
+  c.def(
+      "sliced",
+      [](const Type& model, const std::string& size) {
+        return model.sliced(size_of(size, text_config_of(model.config())));
+      },
+      "size"_a);
+  c.def("text_config_json",
+        [](const Type& model) { return text_config_of(model.config()).to_json(); });
   c.def(
       "new_cache",
       [](const Type& model, std::int64_t batch_size, bool is_static, std::int64_t max_cache_len,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <string>
 
 namespace gemma3n {
@@ -63,6 +64,20 @@ View<float> keep_wanted(Ops& op, View<const float> streams, std::span<const Batc
     }
   }
   return kept;
+}
+
+Index stored(const Decoder& m, Index layer) {
+  return m.stored_layer[static_cast<std::size_t>(layer)];
+}
+
+// Scaled rows of the per-layer table, layers that a smaller size leaves out included.
+//   returns [T, stored layers * P].
+View<float> lookup_stored_layers(Ops& op, const Decoder& m, std::span<const Index> ids) {
+  auto rows = op.arena().array<Index>(ids.size());
+  const Index known = m.embed_tokens_per_layer.shape[0];
+  for (std::size_t t = 0; t < ids.size(); ++t) rows[t] = ids[t] >= 0 && ids[t] < known ? ids[t] : 0;
+  return op.lookup(m.embed_tokens_per_layer, rows,
+                   static_cast<float>(std::sqrt(static_cast<double>(m.P))));
 }
 
 void drop_unwanted(ActiveRows& active) {
@@ -132,11 +147,30 @@ View<float> Decoder::embeddings(Ops& op, const Batch& batch) const {
 }
 
 View<float> Decoder::per_layer_lookup(Ops& op, std::span<const Index> ids) const {
-  auto rows = op.arena().array<Index>(ids.size());
-  const Index known = embed_tokens_per_layer.shape[0];
-  for (std::size_t t = 0; t < ids.size(); ++t) rows[t] = ids[t] >= 0 && ids[t] < known ? ids[t] : 0;
-  return op.lookup(embed_tokens_per_layer, rows,
-                   static_cast<float>(std::sqrt(static_cast<double>(P))));
+  const auto table = lookup_stored_layers(op, *this, ids);
+  if (table.shape()[1] == L * P) return table;
+  const Index T = table.shape()[0];
+  auto kept = op.arena().tensor({T, L * P});
+  for (Index t = 0; t < T; ++t) {
+    for (Index i = 0; i < L; ++i) {
+      std::copy_n(table[t].data() + stored(*this, i) * P, P, kept[t].data() + i * P);
+    }
+  }
+  return kept;
+}
+
+// embedded W^T of layers [first, last).   returns [T, (last - first) * P].
+View<float> Decoder::per_layer_projections(Ops& op, View<const float> embedded, Index first,
+                                           Index last) const {
+  auto out = op.arena().tensor({embedded.shape()[0], (last - first) * P});
+  for (Index i = first; i < last;) {  // layers that lie one after the other, together
+    Index end = i + 1;
+    while (end < last && stored(*this, end) == stored(*this, end - 1) + 1) ++end;
+    const Weight rows = rows_of(per_layer_model_projection, stored(*this, i) * P, (end - i) * P);
+    op.linear_into(embedded, rows, out, (i - first) * P);
+    i = end;
+  }
+  return out;
 }
 
 View<float> Decoder::per_layer_inputs(Ops& op, std::span<const BatchRow> rows,
@@ -145,24 +179,23 @@ View<float> Decoder::per_layer_inputs(Ops& op, std::span<const BatchRow> rows,
   auto out = op.arena().tensor({count, T, P});
   if (P == 0 || count == 0) return out;
   const ArenaScope scratch(op.arena());
-  const Weight slice = rows_of(per_layer_model_projection, first * P, count * P);
-  auto projected = op.scale(op.linear(embedded, slice),
+  auto projected = op.scale(per_layer_projections(op, embedded, first, last),
                             static_cast<float>(1.0 / std::sqrt(static_cast<double>(D))));
   projected = op.rms_norm(projected.reshape({T, count, P}), per_layer_projection_norm, eps);
 
   auto ids = op.arena().array<Index>(rows.size());
   for (std::size_t t = 0; t < rows.size(); ++t) ids[t] = rows[t].token;
-  const auto table = per_layer_lookup(op, ids);  // [T, L * P]
+  const auto table = lookup_stored_layers(op, *this, ids);  // [T, stored layers * P]
   op.for_rows(T, count * P, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) {
       const BatchRow& row = rows[static_cast<std::size_t>(t)];
-      const float* lookup =
-          (row.per_layer_input ? row.per_layer_input : table[t].data()) + first * P;
       for (Index i = 0; i < count; ++i) {
+        const float* lookup = row.per_layer_input ? row.per_layer_input + (first + i) * P
+                                                  : table[t].data() + stored(*this, first + i) * P;
         for (Index p = 0; p < P; ++p) {
           const float value = projected(t, i, p);
           out(i, t, p) = row.has_per_layer_lookup
-                             ? (value + lookup[i * P + p]) * (1.0f / std::numbers::sqrt2_v<float>)
+                             ? (value + lookup[p]) * (1.0f / std::numbers::sqrt2_v<float>)
                              : value;
         }
       }
@@ -234,6 +267,10 @@ void bind(TensorBinder& b, Decoder& m, const TextConfig& c) {
              Access::kProduct);
     b.tensor("altup_unembed_projections." + index + ".weight", m.altup_unembed_projections[i],
              {m.D, m.D}, Access::kProduct);
+  }
+  if (m.stored_layer.empty()) {  // else of a smaller size, and known
+    m.stored_layer.resize(static_cast<std::size_t>(m.L));
+    std::iota(m.stored_layer.begin(), m.stored_layer.end(), Index{0});
   }
   m.layers.resize(static_cast<std::size_t>(m.L));
   for (Index i = 0; i < m.L; ++i) m.layers[static_cast<std::size_t>(i)].layer = i;

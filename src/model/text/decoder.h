@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "gemma3n/matformer.h"
 #include "model/text/decoder_layer.h"
 
 namespace gemma3n {
@@ -15,8 +16,9 @@ struct DecoderOutput {
 
 struct Decoder {
   Weight embed_tokens;                            // [V, D]
-  Weight embed_tokens_per_layer;                  // [Vp, L * P]
-  Weight per_layer_model_projection;              // [L * P, D]
+  Weight embed_tokens_per_layer;                  // [Vp, stored layers * P]
+  Weight per_layer_model_projection;              // [stored layers * P, D]
+  std::vector<Index> stored_layer;                // [L] whose part of these two is layer i's
   Vector per_layer_projection_norm;               // [P]
   std::vector<Weight> altup_projections;          // A - 1 of [D, D]
   std::vector<Weight> altup_unembed_projections;  // A - 1 of [D, D]
@@ -63,8 +65,17 @@ struct Decoder {
 
  private:
   View<float> embeddings(Ops& op, const Batch& batch) const;
+  View<float> per_layer_projections(Ops& op, View<const float> embedded, Index first,
+                                    Index last) const;
 };
 
 void bind(TensorBinder& b, Decoder& m, const TextConfig& c);
+
+// The decoder of a smaller size. Its matrices are parts of those of `whole`, which must live as
+// long; vectors are copied.   c: of `whole`; is_prepared: whether its matrices lie as they are read
+// (prepare.h), or as in a checkpoint.
+// Throws: as MatFormerConfig::sliced.
+Decoder sliced(const Decoder& whole, const TextConfig& c, const MatFormerConfig& size,
+               bool is_prepared);
 
 }  // namespace gemma3n
