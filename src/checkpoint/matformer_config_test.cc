@@ -98,10 +98,10 @@ TEST(MatFormerConfig, NamesThatFitAModel) {
 }
 
 TEST(MatFormerConfig, ReadsTheColumnsOfTheTable) {
-  const auto size = MatFormerConfig::from_json(R"({
+  const auto size = MatFormerConfig::from_json(R"json({
     "name": "Config for official E2B Model", "# Layers": 4, "# Effective Params (B)": 1.91,
     "MMLU PT accuracy": "50.90%", "FFN Hidden Dims": "[2_048 * 4, 8_192, 2*2 *2, 1]",
-    "Layers Skipped": "[20, 21]"})");
+    "Layers Skipped": "[20, 21]"})json");
   EXPECT_EQ(size.name, "Config for official E2B Model");
 EXPECT_EQ(size.intermediate_size, (std::vector<std::int64_t>{8192, 8192, 8, 1}));
 EXPECT_EQ(size.skipped_layers, (std::vector<std::int64_t>{20, 21}));
