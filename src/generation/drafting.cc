@@ -9,8 +9,6 @@ struct Drafter::Work {
   const DraftRequest* request;
   std::vector<TokenId> ids;  // the sequence and the draft
   std::size_t most;          // tokens to propose
-
-  std::size_t proposed() const { return request->draft->tokens.size(); }
 };
 
 Drafter::Drafter(const LanguageModel& assistant, const GenerationConfig& config)
@@ -100,6 +98,7 @@ bool Drafter::add_token(Work& work, std::span<float> scores) {
   work.ids.push_back(token);
   draft->tokens.push_back(token);
   if (draft->tokens.size() == work.most) return false;
+  if (std::ranges::count(config_.eos_token_id, token) > 0) return false;
   // The unsure token itself stays: if it went, drafts would no longer be draws from the scores.
   const double threshold = config_.assistant_confidence_threshold;
   return threshold == 0.0 || probability(scores, token) >= threshold;

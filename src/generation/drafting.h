@@ -57,9 +57,9 @@ class Drafter {
   // The assistant's cache forgets the tokens of a sequence from `length` on.
   void forget(std::size_t sequence, std::int64_t length) { assistant_.rewind(sequence, length); }
 
-  // Proposes tokens, for all sequences side by side. A sequence's draft ends early with a token
-  // that the assistant gives less than assistant_confidence_threshold, or before one that it cannot
-  // choose. What a draft is depends on its own sequence only.
+  // Proposes tokens, for all sequences side by side. A sequence's draft ends early with an end
+  // token or one that the assistant gives less than assistant_confidence_threshold, or before one
+  // that it cannot choose. What a draft is depends on its own sequence only.
   void propose(std::span<const DraftRequest> requests);
 
  private:

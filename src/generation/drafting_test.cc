@@ -187,6 +187,13 @@ TEST(DraftLength, EndsWithATokenThatTheAssistantDoubts) {
   }
 }
 
+TEST(DraftLength, EndsWithAnEndToken) {
+  ScriptedModel model{10, count_up}, assistant{10, count_up};
+  auto config = new_tokens(9);
+  config.eos_token_id = {6};
+  EXPECT_EQ(run(model, &assistant, {{2}}, config).drafted_tokens, 3u);  // 4, 5, 6
+}
+
 // No n-gram of one token may be repeated: after ten tokens nothing is left. The model ends before
 // that, the assistant's drafts must not fail.
 TEST(DraftLength, EndsWhereTheAssistantHasNothingToChoose) {
