@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "generation/portable_exp.h"
+
 namespace gemma3n {
 
 struct Drafter::Work {
@@ -100,8 +102,22 @@ bool Drafter::add_token(Work& work, std::span<float> scores) {
   if (draft->tokens.size() == work.most) return false;
   if (std::ranges::count(config_.eos_token_id, token) > 0) return false;
   // The unsure token itself stays: if it went, drafts would no longer be draws from the scores.
+  return is_sure(scores, token);
+}
+
+// Tokens e^20 times less probable than the first are not counted: 262,144 of them would be 0.0005
+// of its probability.
+bool Drafter::is_sure(std::span<const float> scores, TokenId token) const {
   const double threshold = config_.assistant_confidence_threshold;
-  return threshold == 0.0 || probability(scores, token) >= threshold;
+  if (threshold == 0.0) return true;
+  constexpr float kCounted = 20.0f;
+  const float top = *std::ranges::max_element(scores);
+  double total = 0.0;
+  for (const float score : scores) {
+    if (score > top - kCounted) total += portable_exp(static_cast<double>(score) - top);
+  }
+  const float own = scores[static_cast<std::size_t>(token)];
+  return portable_exp(static_cast<double>(own) - top) >= threshold * total;
 }
 
 // What would be an error of the large model's scores is none of the assistant's: after other tokens

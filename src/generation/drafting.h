@@ -68,6 +68,7 @@ class Drafter {
   std::vector<Work> start(std::span<const DraftRequest> requests);
   bool add_token(Work& work, std::span<float> logits);
   bool can_choose(std::span<const float> scores) const;
+  bool is_sure(std::span<const float> scores, TokenId token) const;
 
   const LanguageModel& assistant_;
   const GenerationConfig& config_;
