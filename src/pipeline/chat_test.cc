@@ -63,6 +63,33 @@ TEST(Chat, ReadsOnlyWhatIsNew) {
   EXPECT_LT(second.cached_tokens, second.prompt_tokens);
 }
 
+// Assistants come, change and go; one answer is cancelled.
+TEST(Chat, AnswersTheSameWithAssistants) {
+  LoadOptions four_bits;
+  four_bits.quantization = Quantization::kInt4;
+  const auto sketch = ForCausalLM::from_pretrained(kFolder, four_bits);
+  for (const std::string cache : {"dynamic", "static"}) {
+    auto config = greedy(8);
+    config.assistant_confidence_threshold = 0.0;
+    config.cache_implementation = cache;
+    Chat chat(model(), processor(), config), alone(model(), processor(), config);
+    const std::optional<ForCausalLM> assistants[] = {model().text(), model().text(), sketch, {},
+                                                     sketch,         sketch,         sketch};
+    for (std::size_t turn = 0; turn < std::size(assistants); ++turn) {
+      GenerateOptions options;
+      options.on_token = [&, left = turn == 4 ? 3 : 100](const GenerationStep&) mutable {
+        return --left > 0;
+      };
+      const std::string text = "turn " + std::to_string(turn);
+      const auto expected = alone.reply(text, options);
+      options.assistant_model = assistants[turn];
+      const auto reply = chat.reply(text, options);
+      EXPECT_EQ(reply.new_tokens, expected.new_tokens) << turn;
+      EXPECT_EQ(reply.cached_tokens, expected.cached_tokens) << turn;
+    }
+  }
+}
+
 TEST(Chat, ForgetsButForTheSystemMessage) {
   Chat chat(model(), processor(), greedy(4));
   chat.set_system("be brief");
@@ -139,6 +166,7 @@ TEST(Chat, RefusesWhatIsNoConversation) {
   EXPECT_THROW(Chat(model(), Processor(processor().tokenizer()), greedy(4)), Error);
   Chat chat(model(), processor(), greedy(4));
   EXPECT_THROW(chat.reply("x", {.past_key_values = model().text().new_cache(1)}), Error);
+  EXPECT_THROW(chat.reply("x", {.assistant_past_key_values = model().text().new_cache(1)}), Error);
 }
 
 }  // namespace
