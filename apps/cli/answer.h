@@ -26,7 +26,7 @@ class AnswerDisplay {
   explicit AnswerDisplay(AnswerDisplayOptions options);
 
   // For one call of generate() or Chat::reply, which the display must outlive. Its callbacks throw
-  // what Output::write throws.
+  // what Output::write throws. The caller may set what is no callback.
   GenerateOptions generate_options();
 
  private:

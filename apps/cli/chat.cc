@@ -22,7 +22,7 @@ struct Arguments {
   std::optional<std::string> model;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
-  std::optional<std::string> quantize, size;
+  std::optional<std::string> quantize, size, draft;
   bool no_history = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -157,19 +157,23 @@ bool run_chat_command(const std::string& line, bool is_interactive, const TextCo
   return true;
 }
 
-FinishReason answer(Chat& chat, std::vector<Part> message, Output& out) {
+FinishReason answer(Chat& chat, const std::optional<ForCausalLM>& draft, std::vector<Part> message,
+                    Output& out) {
   const bool has_images =
       std::ranges::any_of(message, [](const Part& part) { return !!part.image; });
   AnswerDisplay display({.out = &out,
                          .has_images = has_images,
                          .second_interrupt = InterruptScope::Second::kIsIgnored});
-  return chat.reply(std::move(message), display.generate_options()).finish_reason;
+  auto options = display.generate_options();
+  options.assistant_model = draft;
+  return chat.reply(std::move(message), options).finish_reason;
 }
 
 // A refused message ends the answer, not the conversation; a script must not go on unaware.
-void reply(Chat& chat, std::vector<Part> message, bool is_interactive, Output& out) {
+void reply(Chat& chat, const std::optional<ForCausalLM>& draft, std::vector<Part> message,
+           bool is_interactive, Output& out) {
   try {
-    const auto reason = answer(chat, std::move(message), out);
+    const auto reason = answer(chat, draft, std::move(message), out);
     out.write("\n");
     out.flush();
     if (!is_interactive) return;
@@ -184,8 +188,9 @@ void reply(Chat& chat, std::vector<Part> message, bool is_interactive, Output& o
   }
 }
 
-void converse(Chat& chat, const TextConfig& config, PendingMedia& pending, LineReader& lines,
-              Output& out) {
+// config: of the whole model.
+void converse(Chat& chat, const TextConfig& config, const std::optional<ForCausalLM>& draft,
+              PendingMedia& pending, LineReader& lines, Output& out) {
   while (true) {
     const Line line = lines.read();
     if (line.kind == Line::Kind::kEnd) {
@@ -204,7 +209,7 @@ void converse(Chat& chat, const TextConfig& config, PendingMedia& pending, LineR
       if (!run_chat_command(message, lines.is_interactive(), config, chat, pending)) return;
       continue;
     }
-    reply(chat, pending.take_with(message), lines.is_interactive(), out);
+    reply(chat, draft, pending.take_with(message), lines.is_interactive(), out);
   }
 }
 
@@ -228,7 +233,8 @@ int run(const Arguments& arguments, Output& out) {
   if (lines.is_interactive()) {
     print_note("Ctrl-C ends an answer, Ctrl-D or /exit leaves, /help lists the commands");
   }
-  converse(chat, model.text().config(), pending, lines, out);
+  converse(chat, model.text().config(), draft_model(model.text(), arguments.draft), pending, lines,
+           out);
   return 0;
 }
 
@@ -262,6 +268,7 @@ Runner declare_chat(Options& options) {
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
   declare_size(options, arguments->size);
+  declare_draft(options, arguments->draft);
   declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   options.footer(std::string(kAbout).append(kChatHelp).append(kExample));

@@ -35,6 +35,11 @@ void declare_size(Options& options, std::optional<std::string>& slot) {
               "use a part of the model: e2b, half, ..., or a JSON file; see gemma3n sizes");
 }
 
+void declare_draft(Options& options, std::optional<std::string>& slot) {
+  options.add("--draft", "NAME", slot,
+              "let a smaller model propose tokens: a size as of --size, or a folder");
+}
+
 void declare_kv_cache(Options& options, std::optional<std::string>& slot) {
   options.add("--kv-cache", "KIND", slot, "bf16 or int8: hold keys and values in fewer bits (f32)");
 }
@@ -51,6 +56,13 @@ std::optional<MatFormerConfig> model_size(const std::filesystem::path& model_dir
                                           const std::optional<std::string>& given) {
   if (!given) return std::nullopt;
   return MatFormerConfig::from_text(*given, TextConfig::from_pretrained(model_dir));
+}
+
+std::optional<ForCausalLM> draft_model(const ForCausalLM& whole,
+                                       const std::optional<std::string>& given) {
+  if (!given) return std::nullopt;
+  if (std::filesystem::is_directory(*given)) return load_model(*given, whole.threads()).text();
+  return whole.sliced(MatFormerConfig::from_text(*given, whole.config()));
 }
 
 int thread_count(std::int64_t given) {

@@ -14,6 +14,7 @@ namespace gemma3n::cli {
 void declare_threads(Options& options, std::optional<std::int64_t>& slot);
 void declare_quantize(Options& options, std::optional<std::string>& slot);
 void declare_size(Options& options, std::optional<std::string>& slot);
+void declare_draft(Options& options, std::optional<std::string>& slot);
 
 void declare_kv_cache(Options& options, std::optional<std::string>& slot);
 
@@ -27,6 +28,11 @@ Quantization quantization(const std::optional<std::string>& given);
 // Throws: as MatFormerConfig::from_text and TextConfig::from_pretrained.
 std::optional<MatFormerConfig> model_size(const std::filesystem::path& model_dir,
                                           const std::optional<std::string>& given);
+
+// The model that --draft names: a size of `whole`, or what is in a folder; absent if not given.
+// Throws: as MatFormerConfig::from_text and ForCausalLM::from_pretrained.
+std::optional<ForCausalLM> draft_model(const ForCausalLM& whole,
+                                       const std::optional<std::string>& given);
 
 // What --threads says.   Returns 0 if it was not given: one per core.
 // Throws: kInvalidArgument unless it is 1 to 1024.

@@ -29,7 +29,7 @@ struct Arguments {
   std::optional<std::string> prompt;
   std::optional<std::string> system;
   std::optional<std::int64_t> threads;
-  std::optional<std::string> quantize, size;
+  std::optional<std::string> quantize, size, draft;
   bool raw = false, json = false, timings = false;
   MediaOptions media;
   GenerationOptions generation;
@@ -138,6 +138,11 @@ std::string json_report(const Arguments& arguments, const GenerationConfig& conf
   json.end_array();
   if (arguments.size) json.member("size", *arguments.size);
   if (config.do_sample) json.member("seed", config.seed);
+  if (arguments.draft) {
+    json.member("draft_rounds", output.draft_rounds)
+        .member("drafted_tokens", output.drafted_tokens)
+        .member("accepted_tokens", output.accepted_tokens);
+  }
   json.key("timings").begin_object();
   json.member("load_seconds", timings.load_seconds)
       .member("first_token_seconds", timings.first_token_seconds)
@@ -151,6 +156,16 @@ std::string json_report(const Arguments& arguments, const GenerationConfig& conf
   return json.end_object().text() + "\n";
 }
 
+// "; drafts 80% accepted, 3.4 tokens at a time"
+std::string drafts_text(const GenerateOutput& output) {
+  if (output.draft_rounds == 0) return "";
+  const auto rounds = static_cast<double>(output.draft_rounds);
+  const auto accepted = static_cast<double>(output.accepted_tokens);
+  const double share = accepted / std::max(1.0, static_cast<double>(output.drafted_tokens));
+  return "; drafts " + fixed(100 * share, 0) + "% accepted, " + fixed(1 + accepted / rounds, 1) +
+         " tokens at a time";
+}
+
 std::string timings_line(const GenerateOutput& output, const Timings& timings) {
   const std::string encoding =
       output.encode_seconds > 0 ? "; media " + fixed(output.encode_seconds, 2) + " s" : "";
@@ -158,8 +173,8 @@ std::string timings_line(const GenerateOutput& output, const Timings& timings) {
          std::to_string(output.prompt_tokens) + " tokens, " +
          fixed(per_second(output.prompt_tokens, output.prefill_seconds), 1) + "/s; answer " +
          std::to_string(output.generated_tokens) + " tokens, " +
-         fixed(decode_tokens_per_second(output), 2) + "/s; first token after " +
-         fixed(timings.first_token_seconds, 2) + " s";
+         fixed(decode_tokens_per_second(output), 2) + "/s" + drafts_text(output) +
+         "; first token after " + fixed(timings.first_token_seconds, 2) + " s";
 }
 
 // Plain text: a single answer was streamed already, several are printed now.
@@ -175,12 +190,13 @@ void finish_text(const GenerateOutput& output, Output& out) {
   }
 }
 
-GenerateOutput make_answer(const AnyModel& model, const Processor& processor,
-                           const ProcessorOutput& inputs, const GenerationConfig& config,
-                           AnswerDisplayOptions options) {
-  AnswerDisplay display(std::move(options));
-  return model.generate(inputs.input_ids, inputs.media, config, &processor.tokenizer(),
-                        display.generate_options());
+GenerateOutput make_answer(const AnyModel& model, const std::optional<ForCausalLM>& draft,
+                           const Processor& processor, const ProcessorOutput& inputs,
+                           const GenerationConfig& config, AnswerDisplayOptions display_options) {
+  AnswerDisplay display(std::move(display_options));
+  auto options = display.generate_options();
+  options.assistant_model = draft;
+  return model.generate(inputs.input_ids, inputs.media, config, &processor.tokenizer(), options);
 }
 
 int run(Arguments arguments, Output& out) {
@@ -199,13 +215,19 @@ int run(Arguments arguments, Output& out) {
   const auto inputs = process(arguments, processor,
                               load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
 
-  const auto model = load_model(*arguments.model, thread_count(arguments.threads),
-                                quantization(arguments.quantize), arguments.size);
+  // A draft is a part of the whole model, too.
+  const auto loaded_size = arguments.draft ? std::nullopt : arguments.size;
+  auto model = load_model(*arguments.model, thread_count(arguments.threads),
+                          quantization(arguments.quantize), loaded_size);
+  const auto draft = draft_model(model.text(), arguments.draft);
+  if (const auto size = model_size(*arguments.model, arguments.size); size && draft) {
+    model = model.sliced(*size);
+  }
   Timings timings = {.load_seconds = seconds_since(start)};
 
   const bool streams = !arguments.json && config.num_return_sequences == 1;
   const auto output =
-      make_answer(model, processor, inputs, config,
+      make_answer(model, draft, processor, inputs, config,
                   {.out = streams ? &out : nullptr,
                    .has_images = !!inputs.media.pixel_values,
                    .on_prompt_read = [&] { timings.first_token_seconds = seconds_since(start); }});
@@ -234,13 +256,18 @@ prompt may say where they stand, with the checkpoint's tokens (<image_soft_token
 on standard input also raw samples, 16 bits, little-endian, mono, 16 kHz. URLs are fetched within
 10 s and 20 MB, and not from this machine or private networks unless --allow-private-urls is given.
 
+With --draft a smaller part of the same model proposes some tokens at a time, which the model reads in
+one go and keeps as far as it would have said them itself: the answer is the same, or with --sample of
+the same distribution, and comes sooner where the proposals are good. --timings tells how many were.
+
 Ctrl-C ends the answer: what there is of it is printed, and the exit code is 130.
 
 --json prints one object when the answer is complete:
   model, text, finish_reason ("eos", "stop_string", "length", "cancelled"),
   prompt_tokens, generated_tokens, sequences (text, finish_reason, token_ids of each),
-  size (if given), seed (if sampled), timings (seconds and tokens per second; encode_seconds is for
-  pictures and sounds), threads, peak_resident_bytes
+  size (if given), seed (if sampled), draft_rounds, drafted_tokens, accepted_tokens (with --draft),
+  timings (seconds and tokens per second; encode_seconds is for pictures and sounds), threads,
+  peak_resident_bytes
 
 Examples:
   gemma3n run "What does a cow say?"
@@ -267,6 +294,7 @@ Runner declare_run(Options& options) {
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
   declare_size(options, arguments->size);
+  declare_draft(options, arguments->draft);
   declare_media_options(options, arguments->media);
   declare_generation_options(options, arguments->generation);
   declare_num_return_sequences(options, arguments->generation);

@@ -40,8 +40,15 @@ struct GenerationConfig {
   // Not in transformers, but see its cache_implementation "quantized".
   CacheStorage cache_storage = CacheStorage::kF32;
   std::int64_t prefill_chunk_size = 0;  // tokens per sequence and pass; 0 = whole prompt
-  bool output_scores = false;           // processed scores of each step
-  bool output_logits = false;           // raw logits of each step
+  // The next three only matter with GenerateOptions::assistant_model.
+  // Differs: HF has 20 and "constant", and its "heuristic" goes beyond num_assistant_tokens.
+  std::int64_t num_assistant_tokens = 5;  // proposed at a time, at most; 1 to 256
+  // "constant", or "heuristic": two more at a time after all were accepted, one fewer after others.
+  // ("heuristic_transient" is the same here.)
+  std::string num_assistant_tokens_schedule = "heuristic";
+  double assistant_confidence_threshold = 0.4;  // [0, 1]; a token less probable ends the draft
+  bool output_scores = false;                   // processed scores of each step
+  bool output_logits = false;                   // raw logits of each step
 
   // generation_config.json if there is one, else the defaults with the token ids of config.json.
   // Throws: kNotFound if both files are missing; as from_json, naming the file.
@@ -107,6 +114,16 @@ struct GenerateOptions {
   // Answer with this part of the model, as model.sliced(*size) would. past_key_values is then the
   // cache of an answer of the same size.
   std::optional<MatFormerConfig> size = {};
+  // Assisted generation: a smaller model of the same vocabulary proposes tokens, and the model
+  // reads several of them in the time of one and keeps those that it would have said itself.
+  // Everything else is as without: callbacks come step by step, of a batch a sequence that is ahead
+  // waits. Greedy tokens are the same; sampled ones are others of the same distribution. Ref: Y.
+  // Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", 2023; HF
+  // GenerationMixin._assisted_decoding. Differs: HF takes one prompt only.
+  std::optional<ForCausalLM> assistant_model = {};
+  // As past_key_values, for the assistant. It may hold less, and be absent: what the assistant has
+  // not read of the prompts, it reads.
+  std::shared_ptr<Cache> assistant_past_key_values = {};
 };
 
 // Rows: the sequences of the first prompt, then those of the second, ...
@@ -121,10 +138,15 @@ struct GenerateOutput {
   // Holds all tokens of each sequence but its last; after a cancelled prefill or encoding, what was
   // read of the prompts. The cache that was given, unless num_return_sequences > 1.
   std::shared_ptr<Cache> past_key_values;
+  // Holds a prefix of each sequence, all but its last tokens; null without an assistant.
+  std::shared_ptr<Cache> assistant_past_key_values;
   std::size_t prompt_tokens = 0;     // of the B prompts
   std::size_t cached_tokens = 0;     // of these, the ones past_key_values already held
   std::size_t generated_tokens = 0;  // new tokens of all sequences
-  double encode_seconds = 0;         // of pictures and sounds; this and the next two are wall clock
+  // With an assistant: how often a sequence got a draft, the tokens in them, and those accepted. A
+  // draft and its verification give 1 + accepted_tokens / draft_rounds tokens on average.
+  std::size_t draft_rounds = 0, drafted_tokens = 0, accepted_tokens = 0;
+  double encode_seconds = 0;  // of pictures and sounds; this and the next two are wall clock
   double prefill_seconds = 0, decode_seconds = 0;
 
   // [B * num_return_sequences, longest] i64, right-padded with pad_token_id (or the first end
@@ -145,13 +167,13 @@ struct GenerateOutput {
 // Sampling draws from the same distribution as transformers, with random numbers of its own: they
 // depend on seed, the position in the sequence and, for equal prompts (or num_return_sequences), on
 // which of them it is; not on the other prompts, threads or machine. A generation that was stopped
-// and continued gives the same tokens as one in one go.
+// and continued gives the same tokens as one in one go, unless an assistant proposed them.
 //
 // Ref: HF GenerationMixin.generate, same order of processors; greedy output is identical.
 // Differs: lengths count a sequence's own tokens, not the padded batch's; a sequence ends when the
 // model has read max_position_embeddings tokens, where HF goes on.
-// Throws: kInvalidArgument (no or an empty prompt, ids outside the vocabulary, options, a cache
-// that does not fit, every token forbidden), kContextFull (prompt longer than
+// Throws: kInvalidArgument (no or an empty prompt, ids outside the vocabulary, options, a cache or
+// an assistant that does not fit, every token forbidden), kContextFull (prompt longer than
 // max_position_embeddings, or than a given static cache), kUnsupported (another
 // cache_implementation), kCorruptData (logits that are not finite).
 GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<TokenId>>& prompts,
@@ -161,6 +183,7 @@ GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<
 // The same with pictures and sounds, which take the places of image_token_id and audio_token_id of
 // all prompts in order. With past_key_values, too, `media` are those of the whole prompts: what was
 // encoded before is found again.
+// An assistant reads the same soft tokens, so its hidden_size must be the model's.
 // Throws: also kInvalidArgument if placeholders and soft tokens differ in number.
 GenerateOutput generate(const ForConditionalGeneration& model,
                         const std::vector<std::vector<TokenId>>& prompts, const MediaInputs& media,

@@ -161,8 +161,9 @@ class Chat {
   // Says `message` (text, pictures, sounds) and remembers it and the answer. An answer that
   // `options` cancel is remembered as far as it went; if it had not begun, neither is.
   // generated_text is without a stop string. The next answer draws with the next seed.
+  // An assistant_model, too, reads only what is new while it is the same in each call.
   // Throws: as Processor::apply_chat_template and generate, and what `options` throw;
-  // kInvalidArgument for past_key_values. The conversation is then as before the call.
+  // kInvalidArgument for past_key_values or a size. The conversation is then as before the call.
   PipelineOutput reply(std::vector<Part> message, const GenerateOptions& options = {});
   PipelineOutput reply(const std::string& text, const GenerateOptions& options = {});
 
@@ -186,16 +187,24 @@ class Chat {
     bool starts_with(const Media& prefix) const;
   };
 
-  // A cache, the tokens whose keys and values it holds, and the media among them.
+  struct Caches {
+    std::shared_ptr<Cache> cache;
+    std::optional<ForCausalLM> assistant = {};
+    std::shared_ptr<Cache> assistant_cache = {};  // holds no more than `cache`
+
+    Caches clone() const;
+  };
+  // Caches, the tokens whose keys and values they hold, and the media among them.
   struct Kept {
     std::vector<TokenId> ids;
     Media media;
-    std::shared_ptr<Cache> cache;
+    Caches caches;
   };
 
   static Media media_of(const Conversation& messages, const MediaInputs& inputs);
-  std::shared_ptr<Cache> cache_for(const std::vector<TokenId>& prompt, const Media& media);
-  std::shared_ptr<Cache> new_cache() const;
+  Caches caches_for(const std::vector<TokenId>& prompt, const Media& media,
+                    const std::optional<ForCausalLM>& assistant);
+  std::shared_ptr<Cache> new_cache(const ForCausalLM& model) const;
   GenerateOutput answer(const Conversation& messages, GenerateOptions options);
 
   const AnyModel& model() const { return size_ ? size_->model : model_; }

@@ -162,7 +162,7 @@ void check_blocks(const MatFormerConfig& size, const TextConfig& config,
         ++last;
       }
       refuse(size, "layers left out: expected all or none of the block ", first, " to ", last,
-             ", got ", is_skipped[at(i)] ? i : first, " without ", is_skipped[at(i)] ? first : i);
+             ", got ", is_skipped[at(i)] ? i : first, " alone or with others");
     }
     if (config.layer_types[at(i)] == AttentionType::kFull) first = i + 1;
   }

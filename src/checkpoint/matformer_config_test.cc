@@ -103,12 +103,12 @@ TEST(MatFormerConfig, ReadsTheColumnsOfTheTable) {
     "MMLU PT accuracy": "50.90%", "FFN Hidden Dims": "[2_048 * 4, 8_192, 2*2 *2, 1]",
     "Layers Skipped": "[20, 21]"})json");
   EXPECT_EQ(size.name, "Config for official E2B Model");
-EXPECT_EQ(size.intermediate_size, (std::vector<std::int64_t>{8192, 8192, 8, 1}));
-EXPECT_EQ(size.skipped_layers, (std::vector<std::int64_t>{20, 21}));
-const auto short_form =
-    MatFormerConfig::from_json(R"({"FFN Hidden Dims": [64, 32], "Layers Skipped": null})");
-EXPECT_EQ(short_form.intermediate_size, (std::vector<std::int64_t>{64, 32}));
-EXPECT_TRUE(short_form.skipped_layers.empty());
+  EXPECT_EQ(size.intermediate_size, (std::vector<std::int64_t>{8192, 8192, 8, 1}));
+  EXPECT_EQ(size.skipped_layers, (std::vector<std::int64_t>{20, 21}));
+  const auto short_form =
+      MatFormerConfig::from_json(R"({"FFN Hidden Dims": [64, 32], "Layers Skipped": null})");
+  EXPECT_EQ(short_form.intermediate_size, (std::vector<std::int64_t>{64, 32}));
+  EXPECT_TRUE(short_form.skipped_layers.empty());
 }
 
 TEST(MatFormerConfig, WritesWhatItReads) {
@@ -143,7 +143,7 @@ TEST(MatFormerConfig, RefusesHostileJson) {
   }
   expect_error("expected 3 numbers (# Layers), got 1",
                from(R"({"# Layers": 3, "FFN Hidden Dims": [1]})"));
-  expect_error("got also {\"FFN Dims\":1}", from(R"({"FFN Hidden Dims": [1], "FFN Dims": 1})"));
+  expect_error("got also {\"FFN Dims\": 1}", from(R"({"FFN Hidden Dims": [1], "FFN Dims": 1})"));
   expect_error("name", from(R"({"FFN Hidden Dims": [1], "name": 1})"));
 }
 
@@ -166,8 +166,9 @@ TEST(MatFormerConfig, RefusesWhatIsNoModel) {
   expect_error("width of layer 2: expected a multiple of 32, got 33",
                slice({32, 32, 33, 32, 32, 32, 32, 32}, {}));
   expect_error("layer 2 cannot be left out: layer 4 reads its keys and values", slice(six, {2, 3}));
-  expect_error("expected all or none of the block 0 to 1, got 1 without 0", slice(six, {0, 7}));
-  expect_error("expected all or none of the block 4 to 5, got 4 without 5",
+  expect_error("expected all or none of the block 0 to 1, got 0 alone or with others",
+               slice(six, {0, 7}));
+  expect_error("expected all or none of the block 4 to 5, got 5 alone or with others",
                slice(std::vector<std::int64_t>(7, 64), {5}));
   expect_error("expected 0 to 7, got 8", slice(six, {6, 8}));
   expect_error("expected 0 to 7, got -1", slice(six, {-1, 0}));

@@ -25,11 +25,30 @@ std::shared_ptr<Cache> make_cache(const ForCausalLM& model,
   return model.new_cache(static_cast<std::int64_t>(prompts.size()), options);
 }
 
-void check_batch_size(const Cache& cache, std::size_t prompts) {
+void check_batch_size(const Cache& cache, std::size_t prompts, const char* name) {
   if (cache.batch_size() != static_cast<std::int64_t>(prompts)) {
-    fail(ErrorCode::kInvalidArgument, "generate: past_key_values: expected ", prompts,
+    fail(ErrorCode::kInvalidArgument, "generate: ", name, ": expected ", prompts,
          " sequences, one for each prompt, got ", cache.batch_size());
   }
+}
+
+// What the assistant says must mean the same to `model`, and it must read what `model` does.
+void check_assistant(const TextConfig& model, bool has_media, const GenerateOptions& options) {
+  if (!options.assistant_model) return;
+  const TextConfig& assistant = options.assistant_model->config();
+  const auto expect = [](bool holds, const char* what, const char* relation, std::int64_t of_model,
+                         std::int64_t got) {
+    if (holds) return;
+    fail(ErrorCode::kInvalidArgument, "generate: assistant_model: ", what, ": expected ", relation,
+         of_model, ", as the model's, got ", got);
+  };
+  expect(assistant.vocab_size == model.vocab_size, "vocab_size", "", model.vocab_size,
+         assistant.vocab_size);
+  expect(assistant.max_position_embeddings >= model.max_position_embeddings,
+         "max_position_embeddings", "at least ", model.max_position_embeddings,
+         assistant.max_position_embeddings);
+  expect(!has_media || assistant.hidden_size == model.hidden_size,
+         "hidden_size with pictures and sounds", "", model.hidden_size, assistant.hidden_size);
 }
 
 // For each prompt, the soft token at each of its places, or null.
@@ -50,42 +69,78 @@ SoftTokenPlaces place_media(const Config& config, const std::vector<std::vector<
   return places;
 }
 
+// A model and its cache, as the loop sees them. `places` may be empty: no soft tokens.
+class CachedModel {
+ public:
+  CachedModel(const ForCausalLM& model, std::shared_ptr<Cache> cache, const SoftTokenPlaces& places)
+      : model_(model), cache_(std::move(cache)), places_(places) {}
+
+  const std::shared_ptr<Cache>& cache() const { return cache_; }
+
+  // Must not outlive this.
+  LanguageModel language_model() {
+    return {
+        .vocab_size = static_cast<std::size_t>(model_.config().vocab_size),
+        .max_position_embeddings = model_.config().max_position_embeddings,
+        .append = [this](auto batch, auto logits) { append(batch, logits); },
+        .repeat =
+            [this](std::size_t times) {
+              cache_ = repeat_sequences(*cache_, times);
+              copies_ = times;
+            },
+        .length = [this](std::size_t i) { return sequence_length(*cache_, i); },
+        .room = [this](std::size_t i) { return sequence_room(*cache_, i); },
+        .rewind = [this](std::size_t i,
+                         std::int64_t length) { rewind_sequence(*cache_, i, length); },
+    };
+  }
+
+ private:
+  void append(std::span<const SequenceTokens> batch, std::span<float> logits) {
+    std::vector<SequenceTokens> parts(batch.begin(), batch.end());
+    for (SequenceTokens& part : parts) part.soft_tokens = soft_tokens(part);
+    append_tokens(*model_.impl(), *cache_, parts, logits);
+  }
+
+  // Those among the next tokens of a sequence.
+  std::span<const float* const> soft_tokens(const SequenceTokens& part) const {
+    if (places_.empty()) return {};
+    const auto& prompt = places_[part.sequence / copies_];
+    const auto first = static_cast<std::size_t>(sequence_length(*cache_, part.sequence));
+    if (first >= prompt.size()) return {};
+    return std::span(prompt).subspan(first, std::min(part.tokens.size(), prompt.size() - first));
+  }
+
+  const ForCausalLM& model_;
+  std::shared_ptr<Cache> cache_;
+  const SoftTokenPlaces& places_;
+  std::size_t copies_ = 1;  // sequences of the cache for each prompt
+};
+
 // generate() for a request that was checked. `places` may be empty: no soft tokens.
 GenerateOutput generate_placed(const ForCausalLM& model,
                                const std::vector<std::vector<TokenId>>& prompts,
                                const SoftTokenPlaces& places, const GenerationConfig& config,
                                const Tokenizer* tokenizer, const GenerateOptions& options) {
-  auto cache = options.past_key_values;
-  if (!cache) cache = make_cache(model, prompts, config);
-  check_batch_size(*cache, prompts.size());
-  std::size_t copies = 1;  // sequences of the cache for each prompt
-  // The soft tokens among the next tokens of a sequence.
-  const auto soft_tokens = [&](const SequenceTokens& part) -> std::span<const float* const> {
-    if (places.empty()) return {};
-    const auto& prompt = places[part.sequence / copies];
-    const auto first = static_cast<std::size_t>(sequence_length(*cache, part.sequence));
-    if (first >= prompt.size()) return {};
-    return std::span(prompt).subspan(first, part.tokens.size());
+  const auto with_cache = [&](const ForCausalLM& of, const std::shared_ptr<Cache>& given,
+                              const char* name) {
+    if (given) check_batch_size(*given, prompts.size(), name);
+    return CachedModel(of, given ? given : make_cache(of, prompts, config), places);
   };
+  CachedModel cached = with_cache(model, options.past_key_values, "past_key_values");
+  const LanguageModel language_model = cached.language_model();
+  if (!options.assistant_model) {
+    auto out = run_generation(language_model, prompts, config, tokenizer, options);
+    out.past_key_values = cached.cache();
+    return out;
+  }
 
-  const LanguageModel language_model = {
-      .vocab_size = static_cast<std::size_t>(model.config().vocab_size),
-      .max_position_embeddings = model.config().max_position_embeddings,
-      .append =
-          [&](std::span<const SequenceTokens> batch, std::span<float> logits) {
-            std::vector<SequenceTokens> parts(batch.begin(), batch.end());
-            for (SequenceTokens& part : parts) part.soft_tokens = soft_tokens(part);
-            append_tokens(*model.impl(), *cache, parts, logits);
-          },
-      .repeat =
-          [&](std::size_t times) {
-            cache = repeat_sequences(*cache, times);
-            copies = times;
-          },
-      .cached = [&](std::size_t sequence) { return sequence_length(*cache, sequence); },
-  };
-  GenerateOutput out = run_generation(language_model, prompts, config, tokenizer, options);
-  out.past_key_values = cache;
+  CachedModel cached_assistant = with_cache(
+      *options.assistant_model, options.assistant_past_key_values, "assistant_past_key_values");
+  const LanguageModel assistant = cached_assistant.language_model();
+  auto out = run_generation(language_model, prompts, config, tokenizer, options, &assistant);
+  out.past_key_values = cached.cache();
+  out.assistant_past_key_values = cached_assistant.cache();
   return out;
 }
 
@@ -99,6 +154,7 @@ GenerateOutput cancelled_output(const ForCausalLM& model,
   GenerateOutput out;
   out.past_key_values = options.past_key_values;
   if (!out.past_key_values) out.past_key_values = make_cache(model, prompts, config);
+  out.assistant_past_key_values = options.assistant_past_key_values;
   for (const auto& prompt : prompts) {
     out.prompt_tokens += prompt.size();
     out.sequences.insert(out.sequences.end(), static_cast<std::size_t>(config.num_return_sequences),
@@ -127,6 +183,7 @@ GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<
   // Before a cache is allocated.
   check_request(prompts, config, static_cast<std::size_t>(model.config().vocab_size),
                 model.config().max_position_embeddings, tokenizer);
+  check_assistant(model.config(), false, options);
   return generate_placed(model, prompts, {}, config, tokenizer, options);
 }
 
@@ -143,6 +200,7 @@ GenerateOutput generate(const ForConditionalGeneration& model,
   // Before anything is encoded.
   check_request(prompts, config, static_cast<std::size_t>(text.vocab_size),
                 text.max_position_embeddings, tokenizer);
+  check_assistant(text, static_cast<bool>(media), options);
   const auto start = std::chrono::steady_clock::now();
   EncodedMedia encoded;
   try {

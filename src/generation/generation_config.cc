@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = 4u << 20;
 constexpr std::int64_t kMaxReturnSequences = 65536;  // more is a mistake, not a wish
+constexpr std::int64_t kMaxAssistantTokens =
+    256;  // a draft must fit one pass (KvCache::kMaxPassRows)
 
 // ---- reading
 
@@ -117,6 +119,9 @@ void for_each_field(Config& c, Visit visit) {
   visit("cache_implementation", c.cache_implementation);
   visit("cache_storage", c.cache_storage);
   visit("prefill_chunk_size", c.prefill_chunk_size);
+  visit("num_assistant_tokens", c.num_assistant_tokens);
+  visit("num_assistant_tokens_schedule", c.num_assistant_tokens_schedule);
+  visit("assistant_confidence_threshold", c.assistant_confidence_threshold);
   visit("output_scores", c.output_scores);
   visit("output_logits", c.output_logits);
 }
@@ -271,6 +276,18 @@ void check_tokens(const GenerationConfig& c) {
   }
 }
 
+void check_assistance(const GenerationConfig& c) {
+  expect(c.num_assistant_tokens >= 1 && c.num_assistant_tokens <= kMaxAssistantTokens,
+         "num_assistant_tokens", "1 to 256", c.num_assistant_tokens);
+  const std::string& schedule = c.num_assistant_tokens_schedule;
+  expect(schedule == "constant" || schedule == "heuristic" || schedule == "heuristic_transient",
+         "num_assistant_tokens_schedule", "constant, heuristic or heuristic_transient",
+         printable(schedule));
+  const double threshold = c.assistant_confidence_threshold;
+  expect(threshold >= 0.0 && threshold <= 1.0, "assistant_confidence_threshold",
+         "a number from 0 to 1", threshold);
+}
+
 void check_cache(const std::string& name) {
   if (name != "dynamic" && name != "static" && name != "hybrid") {
     fail(ErrorCode::kUnsupported,
@@ -347,6 +364,7 @@ void GenerationConfig::validate() const {
   check_lengths(*this);
   check_sampling(*this);
   check_tokens(*this);
+  check_assistance(*this);
   check_cache(cache_implementation);
 }
 

@@ -67,11 +67,17 @@ TEST(GenerationConfig, SurvivesAJourneyThroughJson) {
   config.cache_implementation = "static";
   config.cache_storage = CacheStorage::kInt8;
   config.output_scores = true;
+  config.num_assistant_tokens = 7;
+  config.num_assistant_tokens_schedule = "constant";
+  config.assistant_confidence_threshold = 0.25;
   const std::string json = config.to_json();
   const auto copy = GenerationConfig::from_json(json);
   EXPECT_EQ(copy.to_json(), json);
   EXPECT_EQ(copy.temperature, 0.7);
   EXPECT_EQ(copy.cache_storage, CacheStorage::kInt8);
+  EXPECT_EQ(copy.num_assistant_tokens, 7);
+  EXPECT_EQ(copy.num_assistant_tokens_schedule, "constant");
+  EXPECT_EQ(copy.assistant_confidence_threshold, 0.25);
   EXPECT_EQ(copy.bad_words_ids, config.bad_words_ids);
   EXPECT_EQ(copy.stop_strings, config.stop_strings);
   EXPECT_EQ(copy.max_length, std::nullopt);
@@ -161,6 +167,11 @@ TEST(GenerationConfig, ValidatesEveryRange) {
          c.num_return_sequences = std::int64_t{1} << 60;
        }},
       {"prefill_chunk_size", [](auto& c) { c.prefill_chunk_size = -1; }},
+      {"num_assistant_tokens", [](auto& c) { c.num_assistant_tokens = 0; }},
+      {"num_assistant_tokens", [](auto& c) { c.num_assistant_tokens = 257; }},
+      {"num_assistant_tokens_schedule", [](auto& c) { c.num_assistant_tokens_schedule = "x"; }},
+      {"assistant_confidence_threshold", [](auto& c) { c.assistant_confidence_threshold = -1; }},
+      {"assistant_confidence_threshold", [=](auto& c) { c.assistant_confidence_threshold = nan; }},
   };
   EXPECT_NO_THROW(GenerationConfig().validate());
   for (const auto& [name, set] : options) {

@@ -1,4 +1,6 @@
 // The generation loop: prefill, then one token per step for every sequence that is not finished.
+// With an assistant, a pass of the model reads a draft too; the steps after it need no pass while
+// they choose what was drafted.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -7,6 +9,7 @@
 #include <numeric>
 #include <utility>
 
+#include "generation/drafting.h"
 #include "generation/language_model.h"
 #include "generation/logits_processors.h"
 #include "generation/sampler.h"
@@ -28,11 +31,25 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+void check_cached(const LanguageModel& model, const std::vector<std::vector<TokenId>>& prompts,
+                  const char* name) {
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const std::int64_t cached = model.length(i);
+    if (cached < static_cast<std::int64_t>(prompts[i].size())) continue;
+    fail(ErrorCode::kInvalidArgument, "generate: ", name, ": sequence ", i,
+         ": expected at most all but the last of the prompt's ", prompts[i].size(), " tokens, got ",
+         cached);
+  }
+}
+
 struct Sequence {
   std::size_t prompt_length = 0;
-  std::size_t limit = 0;       // of its ids
-  std::uint64_t copy = 0;      // DrawId::copy
-  std::size_t logits_row = 0;  // of the logits for its next token
+  std::size_t limit = 0;          // of its ids
+  std::uint64_t copy = 0;         // DrawId::copy
+  Draft draft{};                  // none without an assistant
+  std::vector<float> logits{};    // [draft + 1, V] for its next token and after each drafted one
+  bool has_logits = false;        // for its next token: in row draft.accepted
+  std::vector<TokenId> unread{};  // by the model: its last token and the draft
   std::optional<TextStream> stream{};
   std::string text{};
   std::optional<FinishReason> finish_reason{};
@@ -42,12 +59,19 @@ class Generation {
  public:
   Generation(const LanguageModel& model, const std::vector<std::vector<TokenId>>& prompts,
              const GenerationConfig& config, const Tokenizer* tokenizer,
-             const GenerateOptions& options);
+             const GenerateOptions& options, const LanguageModel* assistant);
+  // Also after a throw, the caches hold nothing that was only drafted.
+  ~Generation();
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
   GenerateOutput run();
 
  private:
   bool prefill();
   std::size_t count_uncached();
+  template <typename Take>
+  void run_pass(const Take& take);
+  void take_logits(std::size_t i, std::span<const float> rows);
   void choose_tokens();
   // The scores of all active sequences, before the warpers.   [sequences, V]
   void compute_scores();
@@ -58,12 +82,17 @@ class Generation {
   void apply_stopping_criteria();
   void add_text(std::size_t i, std::string_view text);
   void cancel_unfinished();
-  void append_chosen_tokens();
+  void read_on();
+  void draft(std::span<const std::size_t> sequences);
+  void drop_draft(std::size_t i);
   std::optional<FinishReason> reason_to_finish(std::size_t i) const;
   void collect_sequences();
 
-  std::span<float> logits_rows(std::size_t first, std::size_t count) {
-    return std::span(logits_).subspan(first * model_.vocab_size, count * model_.vocab_size);
+  // For the next token.
+  std::span<const float> logits(std::size_t i) const {
+    const Sequence& sequence = sequences_[i];
+    return std::span(sequence.logits)
+        .subspan(sequence.draft.accepted * model_.vocab_size, model_.vocab_size);
   }
   Tensor new_scores() const;  // [sequences, V] zeros
   std::span<float> row(Tensor& scores, std::size_t i) const;
@@ -74,12 +103,13 @@ class Generation {
   const GenerateOptions& options_;
   LogitsProcessors processors_, warpers_;
   CategoricalSampler sampler_;
+  std::optional<Drafter> drafter_;
   std::vector<Sequence> sequences_;
   std::vector<std::vector<TokenId>> ids_;  // of each sequence: prompt and new tokens
   std::vector<std::size_t> active_;        // sequences without a finish reason
-  std::vector<float> logits_;              // [sequences, V], rows in the order they were asked for
   Tensor scores_;                      // [sequences, V] of the step at hand; rows of finished are 0
   std::vector<SequenceTokens> batch_;  // of the pass at hand
+  std::vector<float> pass_logits_;     // its rows, in the order they were asked for
   GenerateOutput out_;
   bool cancelled_ = false;
   bool text_refused_ = false;  // by on_text
@@ -87,13 +117,18 @@ class Generation {
 
 Generation::Generation(const LanguageModel& model, const std::vector<std::vector<TokenId>>& prompts,
                        const GenerationConfig& config, const Tokenizer* tokenizer,
-                       const GenerateOptions& options)
+                       const GenerateOptions& options, const LanguageModel* assistant)
     : model_(model),
       prompts_(prompts),
       config_(config),
       options_(options),
       processors_(make_logits_processors(config, model.vocab_size, options.logits_processors)),
       warpers_(make_logits_warpers(config)) {
+  check_cached(model, prompts, "past_key_values");
+  if (assistant) {
+    check_cached(*assistant, prompts, "assistant_past_key_values");
+    drafter_.emplace(*assistant, config);
+  }
   const auto copies = static_cast<std::size_t>(config.num_return_sequences);
   std::map<std::span<const TokenId>, std::uint64_t,
            decltype([](std::span<const TokenId> a, std::span<const TokenId> b) {
@@ -110,10 +145,13 @@ Generation::Generation(const LanguageModel& model, const std::vector<std::vector
       ids_.push_back(prompt);
     }
   }
-  logits_.resize(sequences_.size() * model.vocab_size);
   scores_ = new_scores();
   active_.resize(sequences_.size());
   std::iota(active_.begin(), active_.end(), 0u);
+}
+
+Generation::~Generation() {
+  for (std::size_t i = 0; i < sequences_.size(); ++i) drop_draft(i);
 }
 
 GenerateOutput Generation::run() {
@@ -127,7 +165,7 @@ GenerateOutput Generation::run() {
     deliver_tokens();
     std::erase_if(active_, [&](std::size_t i) { return sequences_[i].finish_reason.has_value(); });
     if (cancelled_ || active_.empty()) break;
-    append_chosen_tokens();
+    read_on();
   }
   out_.decode_seconds = decode_time.seconds();
   cancel_unfinished();
@@ -145,43 +183,58 @@ bool Generation::prefill() {
   }
   std::vector<std::size_t> done(prompts_.size());
   for (std::size_t i = 0; i < done.size(); ++i) {
-    done[i] = static_cast<std::size_t>(model_.cached(i));
+    done[i] = static_cast<std::size_t>(model_.length(i));
   }
 
-  std::size_t rows = 0;
   for (std::size_t read = 0; read < total;) {
     batch_.clear();
-    const std::size_t first_row = rows;
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
       const auto rest = std::span(prompts_[i]).subspan(done[i]);
       if (rest.empty()) continue;
       const auto part = rest.first(std::min(chunk, rest.size()));
       const bool is_last = part.size() == rest.size();
       batch_.push_back({.sequence = i, .tokens = part, .wants_logits = is_last});
-      if (is_last) {
-        for (std::size_t j = 0; j < copies; ++j) sequences_[i * copies + j].logits_row = rows;
-        ++rows;
-      }
       done[i] += part.size();
       read += part.size();
     }
-    model_.append(batch_, logits_rows(first_row, rows - first_row));
+    run_pass([&](std::size_t i, std::span<const float> rows) {
+      for (std::size_t j = 0; j < copies; ++j) take_logits(i * copies + j, rows);
+    });
+    if (drafter_) drafter_->read(prompts_, done);
     const double share = static_cast<double>(read) / static_cast<double>(total);
     if (options_.on_prefill && !options_.on_prefill(share)) return false;
   }
-  if (copies > 1) model_.repeat(copies);
+  if (copies > 1) {
+    model_.repeat(copies);
+    if (drafter_) drafter_->repeat(copies);
+  }
   return true;
+}
+
+// Reads the batch; take(sequence, its rows of logits) sees what was asked for.
+template <typename Take>
+void Generation::run_pass(const Take& take) {
+  std::size_t rows = 0;
+  for (const SequenceTokens& part : batch_) rows += part.wants_logits;
+  pass_logits_.resize(rows * model_.vocab_size);
+  model_.append(batch_, pass_logits_);
+  std::span<const float> rest = pass_logits_;
+  for (const SequenceTokens& part : batch_) {
+    const std::size_t size = part.wants_logits * model_.vocab_size;
+    if (size > 0) take(part.sequence, rest.first(size));
+    rest = rest.subspan(size);
+  }
+}
+
+void Generation::take_logits(std::size_t i, std::span<const float> rows) {
+  sequences_[i].logits.assign(rows.begin(), rows.end());
+  sequences_[i].has_logits = true;
 }
 
 std::size_t Generation::count_uncached() {
   std::size_t total = 0;
   for (std::size_t i = 0; i < prompts_.size(); ++i) {
-    const std::int64_t cached = model_.cached(i);
-    if (cached >= static_cast<std::int64_t>(prompts_[i].size())) {
-      fail(ErrorCode::kInvalidArgument, "generate: past_key_values: sequence ", i,
-           ": expected at most all but the last of the prompt's ", prompts_[i].size(),
-           " tokens, got ", cached);
-    }
+    const std::int64_t cached = model_.length(i);
     out_.prompt_tokens += prompts_[i].size();
     out_.cached_tokens += static_cast<std::size_t>(cached);
     total += prompts_[i].size() - static_cast<std::size_t>(cached);
@@ -194,11 +247,11 @@ std::size_t Generation::count_uncached() {
 void Generation::choose_tokens() {
   compute_scores();
   if (options_.batch_logits_processor) run_batch_logits_processor();
-  Tensor logits;
-  if (config_.output_logits) logits = out_.logits.emplace_back(new_scores());
+  Tensor raw;
+  if (config_.output_logits) raw = out_.logits.emplace_back(new_scores());
   for (const std::size_t i : active_) {
     const auto scores = row(scores_, i);
-    if (logits) std::ranges::copy(logits_rows(sequences_[i].logits_row, 1), row(logits, i).begin());
+    if (raw) std::ranges::copy(logits(i), row(raw, i).begin());
     ids_[i].push_back(choose(i, scores));
   }
   if (config_.output_scores) out_.scores.push_back(std::exchange(scores_, new_scores()));
@@ -208,7 +261,7 @@ void Generation::compute_scores() {
   std::ranges::fill(scores_.f32(), 0.0f);
   for (const std::size_t i : active_) {
     const auto scores = row(scores_, i);
-    std::ranges::copy(logits_rows(sequences_[i].logits_row, 1), scores.begin());
+    std::ranges::copy(logits(i), scores.begin());
     apply(processors_, i, scores);
   }
 }
@@ -234,10 +287,24 @@ void Generation::apply(LogitsProcessors& processors, std::size_t i, std::span<fl
 
 TokenId Generation::choose(std::size_t i, std::span<float> scores) {
   apply(warpers_, i, scores);
-  if (!config_.do_sample) return largest(scores);
-  return sampler_.draw(
-      scores,
-      uniform({.seed = config_.seed, .copy = sequences_[i].copy, .position = ids_[i].size()}));
+  Sequence& sequence = sequences_[i];
+  Draft& draft = sequence.draft;
+  const std::optional<TokenId> drafted = draft.next();
+  const DrawId id{config_.seed, sequence.copy, ids_[i].size()};
+  TokenId token = 0;
+  if (!config_.do_sample) {
+    token = largest(scores);
+  } else if (drafted) {
+    token = draw_verified(sampler_, scores, draft.next_scores(), *drafted, id);
+  } else {
+    token = sampler_.draw(scores, uniform(id));
+  }
+  sequence.has_logits = token == drafted;  // what was read after the draft is for the next token
+  if (token == drafted) {
+    ++draft.accepted;
+    ++out_.accepted_tokens;
+  }
+  return token;
 }
 
 void Generation::deliver_tokens() {
@@ -286,13 +353,56 @@ std::optional<FinishReason> Generation::reason_to_finish(std::size_t i) const {
   return std::nullopt;
 }
 
-void Generation::append_chosen_tokens() {
-  batch_.clear();
+// Reads the last tokens of the sequences that have no logits for their next one, and what is
+// drafted after them. The others wait: so steps are the same with an assistant as without.
+void Generation::read_on() {
+  std::vector<std::size_t> reading;
   for (const std::size_t i : active_) {
-    sequences_[i].logits_row = batch_.size();
-    batch_.push_back({.sequence = i, .tokens = std::span(ids_[i]).last(1)});
+    if (!sequences_[i].has_logits) reading.push_back(i);
   }
-  model_.append(batch_, logits_rows(0, batch_.size()));
+  if (reading.empty()) return;
+  if (drafter_) draft(reading);
+  batch_.clear();
+  for (const std::size_t i : reading) {
+    Sequence& sequence = sequences_[i];
+    const auto& drafted = sequence.draft.tokens;
+    sequence.unread.assign(ids_[i].begin() + model_.length(i), ids_[i].end());
+    sequence.unread.insert(sequence.unread.end(), drafted.begin(), drafted.end());
+    batch_.push_back(
+        {.sequence = i, .tokens = sequence.unread, .wants_logits = drafted.size() + 1});
+  }
+  run_pass([&](std::size_t i, std::span<const float> rows) { take_logits(i, rows); });
+}
+
+void Generation::draft(std::span<const std::size_t> sequences) {
+  std::vector<DraftRequest> requests;
+  for (const std::size_t i : sequences) {
+    Sequence& sequence = sequences_[i];
+    drop_draft(i);
+    // A pass gives one token more than was drafted; none of them may be beyond the end.
+    const std::size_t wanted = sequence.limit - ids_[i].size() - 1;
+    const auto unread = static_cast<std::int64_t>(ids_[i].size()) - model_.length(i);
+    const auto room = static_cast<std::size_t>(std::max<std::int64_t>(0, model_.room(i) - unread));
+    requests.push_back({.sequence = i,
+                        .state = {ids_[i], sequence.prompt_length},
+                        .copy = sequence.copy,
+                        .most = std::min(wanted, room),
+                        .draft = &sequence.draft});
+  }
+  drafter_->propose(requests);
+  for (const std::size_t i : sequences) {
+    const std::size_t drafted = sequences_[i].draft.tokens.size();
+    out_.drafted_tokens += drafted;
+    out_.draft_rounds += drafted > 0;
+  }
+}
+
+// The caches forget what was drafted; the model's is as if there had been no draft.
+void Generation::drop_draft(std::size_t i) {
+  if (sequences_[i].draft.tokens.empty()) return;
+  const auto known = static_cast<std::int64_t>(ids_[i].size()) - 1;
+  model_.rewind(i, known);
+  drafter_->forget(i, known);
 }
 
 void Generation::cancel_unfinished() {
@@ -310,7 +420,7 @@ void Generation::collect_sequences() {
     out_.text.push_back(std::move(sequences_[i].text));
     out_.finish_reasons.push_back(sequences_[i].finish_reason.value());
   }
-  out_.sequences = std::move(ids_);
+  out_.sequences = ids_;
 }
 
 Tensor Generation::new_scores() const {
@@ -376,9 +486,9 @@ void check_request(const std::vector<std::vector<TokenId>>& prompts, const Gener
 GenerateOutput run_generation(const LanguageModel& model,
                               const std::vector<std::vector<TokenId>>& prompts,
                               const GenerationConfig& config, const Tokenizer* tokenizer,
-                              const GenerateOptions& options) {
+                              const GenerateOptions& options, const LanguageModel* assistant) {
   check_request(prompts, config, model.vocab_size, model.max_position_embeddings, tokenizer);
-  return Generation(model, prompts, config, tokenizer, options).run();
+  return Generation(model, prompts, config, tokenizer, options, assistant).run();
 }
 
 }  // namespace gemma3n

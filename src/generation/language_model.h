@@ -18,8 +18,10 @@ struct LanguageModel {
   std::function<void(std::span<const SequenceTokens>, std::span<float> logits)> append;
   // Each sequence of the cache now stands `times` times in a row.
   std::function<void(std::size_t times)> repeat;
-  // Tokens of `sequence` that the cache held at the beginning.
-  std::function<std::int64_t(std::size_t sequence)> cached;
+  // As sequence_length, sequence_room and rewind_sequence.
+  std::function<std::int64_t(std::size_t sequence)> length;
+  std::function<std::int64_t(std::size_t sequence)> room;
+  std::function<void(std::size_t sequence, std::int64_t length)> rewind;
 };
 
 // The most tokens, prompt included, that a sequence may get. Always more than `prompt_length`.
@@ -33,11 +35,13 @@ void check_request(const std::vector<std::vector<TokenId>>& prompts, const Gener
                    std::size_t vocab_size, std::int64_t max_position_embeddings,
                    const Tokenizer* tokenizer);
 
-// generate() over any model; past_key_values of options and output are not touched.
+// generate() over any model; the caches and the assistant of options and output are not touched.
+// `assistant` may be null.
 // Throws: as generate().
 GenerateOutput run_generation(const LanguageModel& model,
                               const std::vector<std::vector<TokenId>>& prompts,
                               const GenerationConfig& config, const Tokenizer* tokenizer,
-                              const GenerateOptions& options);
+                              const GenerateOptions& options,
+                              const LanguageModel* assistant = nullptr);
 
 }  // namespace gemma3n

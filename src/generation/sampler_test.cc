@@ -42,8 +42,11 @@ TEST(Uniform, DependsOnEachWordOfItsId) {
       uniform({.copy = high}),
       uniform({.position = 1}),
       uniform({.position = high}),
+      uniform({.purpose = DrawPurpose::kDraft}),
+      uniform({.purpose = DrawPurpose::kAcceptance}),
+      uniform({.purpose = DrawPurpose::kExcess}),
   };
-  EXPECT_EQ(values.size(), 7u);
+  EXPECT_EQ(values.size(), 10u);
 }
 
 // With 10,000 draws the mean of a uniform variable has a standard deviation of 0.0029.
@@ -111,6 +114,29 @@ TEST(CategoricalSampler, NeverDrawsATokenWithoutProbability) {
   EXPECT_EQ(sampler.draw(scores, 1.0 - 0x1p-53), 1);
 }
 
+TEST(Probability, IsTheSoftmax) {
+  const float half = std::log(2.0f);
+  const std::vector<float> scores = {0, -kInfinity, half, 0};
+  EXPECT_NEAR(probability(scores, 0), 0.25, 1e-7);
+  EXPECT_EQ(probability(scores, 1), 0.0);
+  EXPECT_NEAR(probability(scores, 2), 0.5, 1e-7);
+  EXPECT_THROW(probability(std::vector<float>{1, kInfinity}, 0), Error);
+}
+
+// Probabilities 1/4, 0, 1/2, 1/4 where 1/2, 1/4, 1/4, 0 were proposed: in excess by 1/4 at ids 2
+// and 3.
+TEST(CategoricalSampler, DrawsFromWhatIsInExcess) {
+  const float half = std::log(2.0f);
+  const std::vector<float> scores = {0, -kInfinity, half, 0}, proposed = {half, 0, 0, -kInfinity};
+  CategoricalSampler sampler;
+  EXPECT_EQ(sampler.draw_excess(scores, proposed, 0.0), 2);
+  EXPECT_EQ(sampler.draw_excess(scores, proposed, 0.4999), 2);
+  EXPECT_EQ(sampler.draw_excess(scores, proposed, 0.5001), 3);
+  EXPECT_EQ(sampler.draw_excess(scores, proposed, 1.0 - 0x1p-53), 3);
+  EXPECT_EQ(sampler.draw_excess(scores, scores, 0.2), 0);  // nothing is in excess
+  EXPECT_EQ(sampler.draw_excess(scores, scores, 0.6), 2);
+}
+
 TEST(CategoricalSampler, RefusesScoresItCannotDrawFrom) {
   CategoricalSampler sampler;
   EXPECT_THROW(sampler.draw(std::vector<float>{1, kNaN}, 0.5), Error);
@@ -143,18 +169,20 @@ TEST(CategoricalSampler, DrawsFromTheSoftmax) {
 // Neighbouring copies, positions and seeds give independent draws: the correlation of 10,000 pairs
 // of independent values has a standard deviation of 0.01.
 TEST(Uniform, NeighbouringStreamsAreUncorrelated) {
-  double copies = 0, positions = 0, seeds = 0;
+  double copies = 0, positions = 0, seeds = 0, purposes = 0;
   constexpr int kPairs = 10000;
   for (std::uint64_t i = 0; i < kPairs; ++i) {
     const double u = uniform({.seed = 5, .position = i}) - 0.5;
     copies += u * (uniform({.seed = 5, .copy = 1, .position = i}) - 0.5);
     positions += u * (uniform({.seed = 5, .position = i + 1}) - 0.5);
     seeds += u * (uniform({.seed = 6, .position = i}) - 0.5);
+    purposes += u * (uniform({5, 0, i, DrawPurpose::kDraft}) - 0.5);
   }
   constexpr double kVariance = 1.0 / 12;
   EXPECT_NEAR(copies / kPairs / kVariance, 0.0, 0.04);
   EXPECT_NEAR(positions / kPairs / kVariance, 0.0, 0.04);
   EXPECT_NEAR(seeds / kPairs / kVariance, 0.0, 0.04);
+  EXPECT_NEAR(purposes / kPairs / kVariance, 0.0, 0.04);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ struct ScriptedModel {
   std::size_t vocab_size;
   Script script;
   std::int64_t max_position_embeddings = 1000;
+  std::int64_t max_cache_len = 1000;
   std::vector<std::vector<TokenId>> cache{};
   std::vector<std::size_t> tokens_per_pass{};
 
@@ -25,9 +26,15 @@ struct ScriptedModel {
         .max_position_embeddings = max_position_embeddings,
         .append = [this](auto batch, auto logits) { append(batch, logits); },
         .repeat = [this](std::size_t times) { repeat(times); },
-        .cached =
-            [this](std::size_t sequence) {
-              return static_cast<std::int64_t>(cache.at(sequence).size());
+        .length = [this](std::size_t i) { return static_cast<std::int64_t>(cache.at(i).size()); },
+        .room =
+            [this](std::size_t i) {
+              return max_cache_len - static_cast<std::int64_t>(cache.at(i).size());
+            },
+        .rewind =
+            [this](std::size_t i, std::int64_t length) {
+              auto& ids = cache.at(i);
+              ids.resize(std::min(ids.size(), static_cast<std::size_t>(length)));
             },
     };
   }
@@ -36,14 +43,17 @@ struct ScriptedModel {
     std::size_t row = 0, tokens = 0;
     for (const SequenceTokens& item : batch) {
       auto& ids = cache.at(item.sequence);
-      ids.insert(ids.end(), item.tokens.begin(), item.tokens.end());
       tokens += item.tokens.size();
-      if (!item.wants_logits) continue;
-      const auto out = logits.subspan(row++ * vocab_size, vocab_size);
-      std::ranges::fill(out, 0.0f);
-      script(ids, out);
+      for (std::size_t i = 0; i < item.tokens.size(); ++i) {
+        ids.push_back(item.tokens[i]);
+        if (i + item.wants_logits < item.tokens.size()) continue;
+        const auto out = logits.subspan(row++ * vocab_size, vocab_size);
+        std::ranges::fill(out, 0.0f);
+        script(ids, out);
+      }
+      check(static_cast<std::int64_t>(ids.size()) <= max_cache_len, "the cache has room");
     }
-    check(logits.size() == row * vocab_size, "one row of logits for each sequence that wants them");
+    check(logits.size() == row * vocab_size, "one row of logits for each that is wanted");
     tokens_per_pass.push_back(tokens);
   }
 

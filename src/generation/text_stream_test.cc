@@ -242,6 +242,47 @@ TEST(OnText, HearsWhatWasHeldBackAfterACancellation) {
   EXPECT_EQ(heard, (Strings{"xst", "xst"}));
 }
 
+TEST(OnText, HearsTheSameFromAnAssistedModel) {
+  const Script words = [](std::span<const TokenId> ids, std::span<float> logits) {
+    std::vector<float> scores(kWords.size());
+    pseudo_random(ids, scores);
+    std::ranges::copy(scores, logits.begin() + word("st"));
+    logits[byte(0xC3)] = 3.5f;
+  };
+  const Script mostly = [&](std::span<const TokenId> ids, std::span<float> logits) {
+    words(ids, logits);
+    if (ids.size() % 4 == 0) logits[static_cast<std::size_t>(word("las"))] = 9.0f;
+  };
+  int stopped = 0;
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    GenerationConfig config;
+    config.max_new_tokens = 30;
+    config.stop_strings = {"stop", "END", "xx", "\n hello"};
+    config.assistant_confidence_threshold = 0.0;
+    const auto say = [&](bool is_assisted) {
+      Strings heard;
+      GenerateOptions options;
+      options.on_token = [&](const GenerationStep& step) {
+        heard.push_back("token " + std::to_string(step.sequence) + " " + std::string(step.text));
+        return true;
+      };
+      options.on_text = [&](std::size_t sequence, std::string_view text) {
+        heard.push_back("text " + std::to_string(sequence) + " " + std::string(text));
+        return seed % 3 > 0 || heard.size() < seed;
+      };
+      ScriptedModel model{400, words}, assistant{400, mostly};
+      const LanguageModel large = model.language_model(3), small = assistant.language_model(3);
+      const std::vector<Ids> prompts = {{kBos, byte(seed)}, {byte(seed)}, {word("st")}};
+      const auto out = run_generation(large, prompts, config, &tokenizer(), options,
+                                      is_assisted ? &small : nullptr);
+      for (const auto reason : out.finish_reasons) stopped += reason == FinishReason::kStopString;
+      return std::tuple(heard, out.text, out.sequences, out.finish_reasons, model.cache);
+    };
+    EXPECT_EQ(say(true), say(false)) << seed;
+  }
+  EXPECT_GT(stopped, 200);
+}
+
 TEST(OnText, CancelsAndIsNotCalledAgain) {
   int calls = 0;
   GenerateOptions options;

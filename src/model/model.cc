@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "model/inputs.h"
@@ -259,6 +260,18 @@ std::int64_t sequence_length(const Cache& cache, std::size_t sequence) {
   return cache.impl().kv->entries(sequence);
 }
 
+std::int64_t sequence_room(const Cache& cache, std::size_t sequence) {
+  const KvCache& kv = *cache.impl().kv;
+  if (kv.fixed_slots() == 0) return std::numeric_limits<std::int64_t>::max();
+  return std::max<Index>(0, kv.fixed_slots() - kv.next_slot(sequence));
+}
+
+void rewind_sequence(Cache& cache, std::size_t sequence, std::int64_t length) {
+  KvCache& kv = *cache.impl().kv;
+  if (length >= kv.entries(sequence)) return;
+  kv.rewind(sequence, length, length == 0 ? 0 : kv.slot(sequence, length - 1) + 1);
+}
+
 static std::shared_ptr<Cache> make_cache(const ModelImpl& model, std::int64_t batch_size,
                                          const CacheOptions& options) {
   if (batch_size < 1) {
@@ -296,15 +309,15 @@ void append_tokens(const ModelImpl& model, Cache& cache, std::span<const Sequenc
       }
       row.slot = kv.next_slot(part.sequence) + static_cast<Index>(i);
       row.position = kv.entries(part.sequence) + static_cast<Index>(i);
-      row.is_wanted = part.wants_logits && i + 1 == part.tokens.size();
-      if (!part.soft_tokens.empty()) row.embedding = part.soft_tokens[i];
+      row.is_wanted = i + part.wants_logits >= part.tokens.size();
+      if (i < part.soft_tokens.size()) row.embedding = part.soft_tokens[i];
       wanted += row.is_wanted;
       rows.push_back(row);
     }
   }
   const Index V = model.config.vocab_size;
   check(static_cast<Index>(logits.size()) == wanted * V,
-        "logits: one row for each sequence that wants them");
+        "logits: one row for each token whose logits are wanted");
   check_room(kv, rows);
 
   CacheGuard guard(kv);

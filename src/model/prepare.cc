@@ -48,7 +48,11 @@ Weight prepared(ModelImpl& model, const Weight& w, Access access, Quantization q
   const WeightForm form = form_in_memory(w, access, quantization);
   if (w.storage != Storage::kRows) return w;
   const Shape shape = shape_as_read(w.shape, access);
-  if (is_prepared(w, access, form)) return weight_of(form, w.data, shape);
+  if (is_prepared(w, access, form)) {
+    Weight same = w;
+    same.shape = shape;
+    return same;
+  }
   model.resources->extra.push_back(
       std::make_unique_for_overwrite<std::byte[]>(size_bytes(form, shape)));
   std::byte* to = model.resources->extra.back().get();

@@ -13,6 +13,7 @@
 #include "checkpoint/safetensors_writer.h"
 #include "model/checkpoint_folder.h"
 #include "model/loaded_model.h"
+#include "ops/quantize.h"
 
 namespace gemma3n {
 namespace {
@@ -48,8 +49,12 @@ std::vector<std::int64_t> new_shape(const Planned& planned) {
 
 class Plan {
  public:
-  Plan(const Checkpoint& checkpoint, const TextConfig& config, const MatFormerConfig& size)
-      : prefix_(text_prefix(checkpoint)), config_(config), new_layer_(layers_of(config)) {
+  Plan(const Checkpoint& checkpoint, const TextConfig& config, const MatFormerConfig& size,
+       Quantization stored)
+      : is_quantized_(stored != Quantization::kNone),
+        prefix_(text_prefix(checkpoint)),
+        config_(config),
+        new_layer_(layers_of(config)) {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < new_layer_.size(); ++i) {
       const bool is_skipped = std::ranges::binary_search(size.skipped_layers, signed_of(i));
@@ -120,6 +125,11 @@ class Plan {
   // A dimension of L times P values.
   std::vector<Span> kept_parts(const CheckpointTensor& tensor, int axis) {
     const std::int64_t P = config_.hidden_size_per_layer_input, L = config_.num_hidden_layers;
+    const std::int64_t kept = L - std::ranges::count(new_layer_, kLeftOut);
+    const auto is_grouped = [&](std::int64_t layers) {
+      return has_whole_groups({1, std::max<std::int64_t>(1, layers * P)});
+    };
+    if (axis == 1 && is_quantized_ && is_grouped(L) != is_grouped(kept)) refuse(tensor);
     std::vector<Span> parts;
     for (std::int64_t i = 0; i < L; ++i) {
       if (new_layer_[static_cast<std::size_t>(i)] == kLeftOut) continue;
@@ -132,12 +142,15 @@ class Plan {
                       std::int64_t all) {
     const std::int64_t items = tensor.entry->shape.at(static_cast<std::size_t>(axis));
     const std::int64_t group = items == 0 ? 1 : std::max<std::int64_t>(1, all / items);
-    if (values % group == 0) return values / group;
-    fail(ErrorCode::kUnsupported, tensor.name(), ": holds groups of ", group,
-         " values, and cannot be cut after ", values, "; slice the original checkpoint and ",
-         "quantise the result");
+    if (values % group != 0) refuse(tensor);
+    return values / group;
+  }
+  [[noreturn]] static void refuse(const CheckpointTensor& tensor) {
+    fail(ErrorCode::kUnsupported, tensor.name(), ": its groups of values do not end where the ",
+         "size does; slice the original checkpoint and quantise the result");
   }
 
+  bool is_quantized_;
   std::string prefix_;
   const TextConfig& config_;
   std::vector<std::int64_t> new_layer_;  // [L]
@@ -240,9 +253,9 @@ void check_tensors(const Checkpoint& checkpoint, const TextConfig& config, Quant
   bind(binder, decoder, config);
 }
 
-void write_slice(const Checkpoint& checkpoint, const TextConfig& config,
+void write_slice(const Checkpoint& checkpoint, const TextConfig& config, Quantization stored,
                  const SliceOptions& options, const fs::path& to) {
-  const Plan plan(checkpoint, config, options.size);
+  const Plan plan(checkpoint, config, options.size, stored);
   const fs::path& from = checkpoint.directory();
   copy_files_beside_weights(from, to);
   write_text_file(to / "config.json",
@@ -269,7 +282,7 @@ bool slice_checkpoint(const fs::path& model_dir, const fs::path& out_dir,
   check_tensors(checkpoint, config, stored);
   NewFolder folder(out_dir, false);
   try {
-    write_slice(checkpoint, config, options, folder.path());
+    write_slice(checkpoint, config, stored, options, folder.path());
   } catch (const Stopped&) {
     return false;
   }

@@ -66,14 +66,14 @@ void Chat::set_system(const std::string& text) {
   reset();
 }
 
-std::shared_ptr<Cache> Chat::new_cache() const {
+std::shared_ptr<Cache> Chat::new_cache(const ForCausalLM& model) const {
   CacheOptions options;
   options.storage = config_.cache_storage;
   if (config_.cache_implementation == "static") {
     options.implementation = CacheOptions::Implementation::kStatic;
-    options.max_cache_len = model().text().config().max_position_embeddings;
+    options.max_cache_len = model.config().max_position_embeddings;
   }
-  return model().text().new_cache(1, options);
+  return model.new_cache(1, options);
 }
 
 bool Chat::Media::starts_with(const Media& prefix) const {
@@ -92,44 +92,59 @@ Chat::Media Chat::media_of(const Conversation& messages, const MediaInputs& inpu
   return media;
 }
 
+Chat::Caches Chat::Caches::clone() const {
+  return {cache->clone(), assistant, assistant_cache ? assistant_cache->clone() : nullptr};
+}
+
 // The kept caches are given up: whatever happens next, they no longer hold what they say.
-std::shared_ptr<Cache> Chat::cache_for(const std::vector<TokenId>& prompt, const Media& media) {
-  const auto kept = std::exchange(kept_, {});
-  for (const auto& candidate : kept) {
+Chat::Caches Chat::caches_for(const std::vector<TokenId>& prompt, const Media& media,
+                              const std::optional<ForCausalLM>& assistant) {
+  Caches caches;
+  for (auto& candidate : std::exchange(kept_, {})) {
     const bool has_more = candidate.ids.size() < prompt.size();
-    if (has_more && begins_with(prompt, candidate.ids) && media.starts_with(candidate.media)) {
-      return candidate.cache;
-    }
+    if (!has_more || !begins_with(prompt, candidate.ids)) continue;
+    if (!media.starts_with(candidate.media)) continue;
+    caches = std::move(candidate.caches);
+    break;
   }
-  return new_cache();
+  if (!caches.cache) caches.cache = new_cache(model().text());
+  if (!assistant) return {caches.cache};
+  if (!caches.assistant || caches.assistant->impl() != assistant->impl()) {
+    caches.assistant_cache = new_cache(*assistant);
+  }
+  caches.assistant = assistant;
+  return caches;
 }
 
 GenerateOutput Chat::answer(const Conversation& messages, GenerateOptions options) {
   const auto inputs = processor_.apply_chat_template(messages, {.add_generation_prompt = true});
   const auto& prompt = inputs.input_ids.front();
   const Media media = media_of(messages, inputs.media);
-  const auto cache = cache_for(prompt, media);
+  const Caches caches = caches_for(prompt, media, options.assistant_model);
   std::vector<Kept> kept;
 
-  options.past_key_values = cache;
+  options.past_key_values = caches.cache;
+  options.assistant_past_key_values = caches.assistant_cache;
   options.on_token = [&, on_token = std::move(options.on_token)](const GenerationStep& step) {
     if (kept.empty()) {
-      const auto copy = cache->clone();
-      kept.push_back({held_ids(*copy, prompt), media, copy});
+      kept.push_back({held_ids(*caches.cache, prompt), media, caches.clone()});
     }
     return !on_token || on_token(step);
   };
   auto output = model().generate({prompt}, inputs.media, config_, &processor_.tokenizer(), options);
-  kept.insert(kept.begin(), {held_ids(*cache, output.sequences.at(0)), media, cache});
+  kept.insert(kept.begin(), {held_ids(*caches.cache, output.sequences.at(0)), media, caches});
   kept_ = std::move(kept);
   ++config_.seed;
   return output;
 }
 
 PipelineOutput Chat::reply(std::vector<Part> message, const GenerateOptions& options) {
-  if (options.past_key_values) {
+  if (options.past_key_values || options.assistant_past_key_values) {
     fail(ErrorCode::kInvalidArgument, "Chat: past_key_values: expected none, the conversation has ",
          "its own; leave it out");
+  }
+  if (options.size) {
+    fail(ErrorCode::kInvalidArgument, "Chat: size: expected none; set_size() chooses one");
   }
   Conversation messages = messages_;
   messages.push_back({"user", std::move(message)});

@@ -63,6 +63,60 @@ TEST(Chat, ReadsOnlyWhatIsNew) {
   EXPECT_LT(second.cached_tokens, second.prompt_tokens);
 }
 
+TEST(Chat, EachSizeKeepsItsCaches) {
+  const MatFormerConfig two_layers = {
+      .name = "two layers", .intermediate_size = {48, 48}, .skipped_layers = {2}};
+  Chat chat(model(), processor(), greedy(6));
+  const auto answer_alone = [&](const std::string& text, bool is_small) {
+    auto asked = chat.messages();
+    asked.push_back(text_message("user", text));
+    const auto inputs = processor().apply_chat_template(asked, {.add_generation_prompt = true});
+    return (is_small ? model().sliced(two_layers) : model())
+        .generate(inputs.input_ids, {}, greedy(6), &processor().tokenizer())
+        .text[0];
+  };
+  std::size_t round = 0;
+  for (const bool is_small : {false, true, true, false, true}) {
+    chat.set_size(is_small ? std::optional(two_layers) : std::nullopt);
+    const std::string text = "hello " + std::to_string(round);
+    const auto expected = answer_alone(text, is_small);
+    const auto reply = chat.reply(text);
+    EXPECT_EQ(reply.generated_text, expected) << round;
+    EXPECT_EQ(reply.cached_tokens == 0, round < 2) << round;  // each size's first
+    ++round;
+  }
+  EXPECT_THROW(chat.reply("hello", {.size = two_layers}), Error);
+  EXPECT_THROW(chat.set_size(MatFormerConfig{.intermediate_size = {1}}), Error);
+  EXPECT_EQ(chat.reply("go on").generated_text.empty(), false);
+}
+
+// Assistants come, change and go; one answer is cancelled.
+TEST(Chat, AnswersTheSameWithAssistants) {
+  LoadOptions four_bits;
+  four_bits.quantization = Quantization::kInt4;
+  const auto sketch = ForCausalLM::from_pretrained(kFolder, four_bits);
+  for (const std::string cache : {"dynamic", "static"}) {
+    auto config = greedy(8);
+    config.assistant_confidence_threshold = 0.0;
+    config.cache_implementation = cache;
+    Chat chat(model(), processor(), config), alone(model(), processor(), config);
+    const std::optional<ForCausalLM> assistants[] = {model().text(), model().text(), sketch, {},
+                                                     sketch,         sketch,         sketch};
+    for (std::size_t turn = 0; turn < std::size(assistants); ++turn) {
+      GenerateOptions options;
+      options.on_token = [&, left = turn == 4 ? 3 : 100](const GenerationStep&) mutable {
+        return --left > 0;
+      };
+      const std::string text = "turn " + std::to_string(turn);
+      const auto expected = alone.reply(text, options);
+      options.assistant_model = assistants[turn];
+      const auto reply = chat.reply(text, options);
+      EXPECT_EQ(reply.new_tokens, expected.new_tokens) << turn;
+      EXPECT_EQ(reply.cached_tokens, expected.cached_tokens) << turn;
+    }
+  }
+}
+
 TEST(Chat, ForgetsButForTheSystemMessage) {
   Chat chat(model(), processor(), greedy(4));
   chat.set_system("be brief");
@@ -139,6 +193,7 @@ TEST(Chat, RefusesWhatIsNoConversation) {
   EXPECT_THROW(Chat(model(), Processor(processor().tokenizer()), greedy(4)), Error);
   Chat chat(model(), processor(), greedy(4));
   EXPECT_THROW(chat.reply("x", {.past_key_values = model().text().new_cache(1)}), Error);
+  EXPECT_THROW(chat.reply("x", {.assistant_past_key_values = model().text().new_cache(1)}), Error);
 }
 
 }  // namespace

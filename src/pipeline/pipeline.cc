@@ -178,7 +178,7 @@ GenerationConfig Pipeline::checked_config(const PipelineOptions& options) const 
   if (options.batch_size == 0) {
     fail(ErrorCode::kInvalidArgument, "pipeline: batch_size: expected 1 or more, got 0");
   }
-  if (options.generate.past_key_values) {
+  if (options.generate.past_key_values || options.generate.assistant_past_key_values) {
     fail(ErrorCode::kInvalidArgument, "pipeline: past_key_values: expected none; use Chat, which ",
          "keeps a cache");
   }

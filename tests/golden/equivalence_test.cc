@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 #include <tuple>
 
@@ -163,6 +164,64 @@ TEST_P(Equivalence, AFailedCallLeavesTheCacheAsItWas) {
   const SequenceTokens last{0, std::span(tokens).subspan(19), true};
   append_tokens(*model.impl(), *cache, std::span(&last, 1), logits);
   EXPECT_EQ(logits, last_logits(model, tokens, tokens.size()));
+}
+
+// The verification of guessed tokens: logits of several tokens of several sequences in one call.
+TEST_P(Equivalence, LogitsOfTheLastTokensAreThoseOfSingleSteps) {
+  const auto V = static_cast<std::size_t>(model.config().vocab_size);
+  const auto tokens = random_tokens(20), others = random_tokens(9);
+  for (const std::size_t n : {0, 1, 2, 7, 20}) {
+    const auto cache = model.new_cache(3, cache_options());
+    std::vector<float> logits((n + 4) * V);
+    const SequenceTokens batch[] = {{2, others, 3}, {0, tokens, n}, {1, others, 1}};
+    append_tokens(*model.impl(), *cache, batch, logits);
+    const auto row = [&](std::size_t i) {
+      return std::vector<float>(logits.begin() + static_cast<std::ptrdiff_t>(i * V),
+                                logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * V));
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t length = tokens.size() - n + i + 1;
+      EXPECT_EQ(row(3 + i), last_logits(model, std::span(tokens).first(length), length)) << n;
+    }
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(row(i), last_logits(model, std::span(others).first(7 + i), 7 + i)) << n;
+    }
+    EXPECT_EQ(row(n + 3), row(2));
+  }
+}
+
+// Guesses are appended and forgotten, around windows and pages, with what is said instead.
+TEST_P(Equivalence, ARewoundCacheIsAsIfNothingElseHadBeenRead) {
+  std::vector<std::size_t> lengths = {1, 511, 512, 513, 1023, 1024, 1025};
+  for (const int offset : {-1, 0, 1}) {
+    lengths.push_back(static_cast<std::size_t>(model.config().sliding_window + offset));
+  }
+  if (is_too_slow()) std::erase_if(lengths, [](std::size_t n) { return n > 200; });
+  std::erase(lengths, std::size_t{0});
+  for (const std::size_t n : lengths) {
+    const auto tokens = random_tokens(n + 3), guesses = random_tokens(8);
+    const auto whole = last_logits(model, tokens, tokens.size());
+    std::vector<float> logits(8 * static_cast<std::size_t>(model.config().vocab_size));
+    for (const std::int64_t fixed : {std::int64_t{0}, static_cast<std::int64_t>(n) + 9}) {
+      const auto cache = model.new_cache(2, cache_options(fixed));
+      const auto append = [&](std::span<const std::int32_t> part, std::size_t wanted) {
+        const SequenceTokens next{1, part, wanted};
+        const auto rows = wanted * static_cast<std::size_t>(model.config().vocab_size);
+        append_tokens(*model.impl(), *cache, std::span(&next, 1), std::span(logits).first(rows));
+      };
+      append(std::span(tokens).first(n), 0);
+      for (std::size_t i = n; i + 1 < tokens.size(); ++i) {
+        append(guesses, 8);
+        rewind_sequence(*cache, 1, static_cast<std::int64_t>(i));
+        EXPECT_EQ(sequence_length(*cache, 1), static_cast<std::int64_t>(i));
+        append(std::span(tokens).subspan(i, 1), 1);
+      }
+      rewind_sequence(*cache, 1, static_cast<std::int64_t>(n) + 5);  // it is not so long
+      EXPECT_EQ(sequence_room(*cache, 1), fixed > 0 ? 7 : std::numeric_limits<std::int64_t>::max());
+      append(std::span(tokens).last(1), 1);
+      EXPECT_TRUE(std::equal(whole.begin(), whole.end(), logits.begin())) << n << " " << fixed;
+    }
+  }
 }
 
 // Random weights make small errors large: what counts is that 8 bits are much closer to the

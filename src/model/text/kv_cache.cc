@@ -48,6 +48,7 @@ KvCache::Sequence KvCache::copy(const Sequence& from) const {
   Sequence to;
   to.slots = from.slots;
   to.next_slot = from.next_slot;
+  to.written = from.written;
   to.rings.resize(from.rings.size());
   const Index entries = count(from.slots);
   for (std::size_t r = 0; r < from.rings.size(); ++r) {
@@ -83,6 +84,7 @@ Index KvCache::append(std::size_t s, Index slot) {
   }
   sequence.slots.push_back(slot);
   sequence.next_slot = slot + 1;
+  sequence.written = std::max(sequence.written, entry + 1);
   return entry;
 }
 
@@ -93,11 +95,12 @@ void KvCache::skip_to(std::size_t s, Index slot) {
 void KvCache::rewind(std::size_t s, Index entries, Index next_slot) {
   Sequence& sequence = sequences_[s];
   for (std::size_t r = 0; r < sequence.rings.size(); ++r) {
-    const Index oldest_kept = count(sequence.slots) - capacity(sequence.rings[r]);
+    const Index oldest_kept = sequence.written - capacity(sequence.rings[r]);
     if (is_sliding_[r] && oldest_kept > std::max<Index>(0, entries - window_ + 1)) {
       entries = next_slot = 0;
     }
   }
+  if (entries == 0) sequence.written = 0;
   sequence.slots.resize(static_cast<std::size_t>(entries));
   sequence.next_slot = next_slot;
 }

@@ -28,6 +28,9 @@ class KvCache {
   std::size_t sequences() const { return sequences_.size(); }
   Index entries(std::size_t sequence) const { return count(sequences_[sequence].slots); }
   Index next_slot(std::size_t sequence) const { return sequences_[sequence].next_slot; }
+  Index slot(std::size_t sequence, Index entry) const {
+    return sequences_[sequence].slots[static_cast<std::size_t>(entry)];
+  }
   Index fixed_slots() const { return fixed_slots_; }
   const KvLayout& layout() const { return layout_; }
   std::size_t size_bytes() const;
@@ -37,8 +40,9 @@ class KvCache {
   Index append(std::size_t sequence, Index slot);
   // Slots up to `slot` are past, even if they were padding.
   void skip_to(std::size_t sequence, Index slot);
-  // Forgets the entries from `entries` on. If a ring has already overwritten what the remaining
-  // ones would still see, the sequence is emptied instead.
+  // Forgets the entries from `entries` on. If a ring has already overwritten what the next one
+  // would still see, the sequence is emptied instead; never if the last kMaxPassRows of the most
+  // entries it has had go at most.
   void rewind(std::size_t sequence, Index entries, Index next_slot);
 
   // Where the layer that `layer` reads from holds entry `entry`; layout() says what is there.
@@ -58,6 +62,7 @@ class KvCache {
   struct Sequence {
     std::vector<Index> slots;  // of each entry, ascending
     Index next_slot = 0;
+    Index written = 0;        // the most entries it has had: rings lost what lies too far before
     std::vector<Ring> rings;  // [owning layers]
   };
 

@@ -157,6 +157,28 @@ TEST(KvCache, RewindsWhatIsStillThereAndEmptiesOtherwise) {
   EXPECT_EQ(cache.entries(0), 0);
 }
 
+// What a ring lost before one rewind is still lost after it.
+TEST(KvCache, RewindsTwiceOnlyToWhatIsStillThere) {
+  const Index ring = 2 * kPageEntries;  // of window 8
+  KvCache cache(tiny_config(8), 1);
+  for (Index i = 0; i < 2000; ++i) fill(cache, 0, cache.append(0, i));
+  const auto copy = cache.repeat(1);
+  cache.rewind(0, 1500, 1500);
+  cache.rewind(0, 2000 - ring + 7, 2000 - ring + 7);
+  EXPECT_EQ(cache.entries(0), 2000 - ring + 7);
+  fill(cache, 0, cache.append(0, cache.next_slot(0)));
+  const KeyRange range = cache.visible(0, 0, cache.entries(0) - 1);
+  EXPECT_EQ(key_at(cache, range, 0, range.begin), number_of(range.begin));
+  cache.rewind(0, 2000 - ring + 6, 2000 - ring + 6);
+  EXPECT_EQ(cache.entries(0), 0);
+
+  copy->rewind(0, 1500, 1500);
+  copy->repeat(1)->rewind(0, 2000 - ring + 7, 2000 - ring + 7);
+  const auto again = copy->repeat(1);
+  again->rewind(0, 2000 - ring + 6, 2000 - ring + 6);
+  EXPECT_EQ(again->entries(0), 0);
+}
+
 TEST(KvCache, AStaticOneRefusesWhatDoesNotFit) {
   KvCache cache(tiny_config(8), 2, 3);
   const std::size_t size = cache.size_bytes();

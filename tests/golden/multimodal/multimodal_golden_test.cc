@@ -213,6 +213,78 @@ TEST(Multimodal, AConversationGoesOnFromItsCache) {
   EXPECT_EQ(encodings, 0) << "the picture was encoded again";
 }
 
+// The assistant sees and hears the same soft tokens: the model itself says what it would say.
+TEST(Multimodal, AnAssistantChangesNoGreedyToken) {
+  std::size_t drafted = 0, accepted = 0, own_drafted = 0;
+  for (const json& c : stored_models().cases()) {
+    const StoredModel m(c);
+    LoadOptions four_bits;
+    four_bits.quantization = Quantization::kInt4;
+    const auto sketch = ForCausalLM::from_pretrained(m.folder.path(), four_bits);
+    for (const json& call : c["calls"]) {
+      const Rows rows = call["rows"];
+      const MediaInputs media = m.media(call);
+      GenerationConfig config = greedy(9);
+      config.assistant_confidence_threshold = 0.0;
+      // Said by the model, they would ask for more media in the next turn.
+      const Config& ids = m.model.config();
+      config.bad_words_ids = {{static_cast<TokenId>(ids.image_token_id)},
+                              {static_cast<TokenId>(ids.audio_token_id)}};
+      const auto expected = generate(m.model, rows, media, config);
+      GenerateOptions options;
+      options.assistant_model = m.model.language_model();
+      const auto own = generate(m.model, rows, media, config, nullptr, options);
+      EXPECT_EQ(own.sequences, expected.sequences) << call["name"];
+      EXPECT_EQ(own.accepted_tokens, own.drafted_tokens) << call["name"];
+      own_drafted += own.drafted_tokens;
+
+      options.assistant_model = sketch;
+      config.prefill_chunk_size = 3;
+      auto out = generate(m.model, rows, media, config, nullptr, options);
+      EXPECT_EQ(out.sequences, expected.sequences) << call["name"];
+      drafted += out.drafted_tokens;
+      accepted += out.accepted_tokens;
+
+      // Another turn; the assistant goes on from its cache, or reads all of it, media included.
+      const Rows next = out.sequences;
+      options.past_key_values = out.past_key_values;
+      options.assistant_past_key_values = out.assistant_past_key_values->clone();
+      out = generate(m.model, next, media, config, nullptr, options);
+      const auto continued = out.new_tokens;
+      options.past_key_values = expected.past_key_values;
+      options.assistant_past_key_values = nullptr;
+      EXPECT_EQ(generate(m.model, next, media, config, nullptr, options).new_tokens, continued);
+    }
+  }
+  EXPECT_GT(own_drafted, 100u);
+  EXPECT_GT(accepted, drafted / 10);
+  EXPECT_LT(accepted, drafted);
+}
+
+TEST(Multimodal, RefusesAnAssistantOfAnotherWidthForMedia) {
+  const StoredModel m(stored_models().cases()[3]);
+  TextConfig wide = m.model.config().text_config;
+  wide.hidden_size *= 2;
+  GenerateOptions options;
+  options.assistant_model = ForCausalLM::synthetic(wide, 1);
+  const json& call = m.call("one picture");
+  try {
+    generate(m.model, call["rows"].get<Rows>(), m.media(call), greedy(2), nullptr, options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_TRUE(
+        std::string(error.what())
+            .starts_with(
+                "generate: assistant_model: hidden_size with pictures and sounds: expected "))
+        << error.what();
+  }
+  // Without media any width will do.
+  const auto alone = generate(m.model, {{2, 3}}, {}, greedy(5));
+  EXPECT_EQ(generate(m.model, {{2, 3}}, {}, greedy(5), nullptr, options).new_tokens,
+            alone.new_tokens);
+}
+
 TEST(Multimodal, EncodingCanBeCancelled) {
   const StoredModel m(stored_models().cases()[3]);
   const json& call = m.call("picture and clip");
