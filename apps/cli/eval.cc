@@ -417,8 +417,8 @@ bits per byte can be compared between models with different tokens.
 
 --divergence tells how much fewer bits change, whether answers are right or not. Of each item the whole
 conversation, the first expected answer included, is read twice: by the model as --quantize holds it
-and --size cuts it, and by the reference, the same checkpoint (or that of --reference) as it is stored, computed in f32;
-each encodes pictures and sounds itself. For all positions that are followed by a token of text, KL is
+and --size cuts it, and by the reference, the same checkpoint (or that of --reference) as it is
+stored, computed in f32; each encodes pictures and sounds itself. For all positions that are followed by a token of text, KL is
 the Kullback-Leibler divergence of the next token's probabilities from the reference's, in nats: its
 mean, and what it does not exceed for 99% of the tokens; and how often the most likely token is the
 same. Of a model and itself it is 0.

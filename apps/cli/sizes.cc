@@ -18,7 +18,7 @@ namespace gemma3n::cli {
 namespace {
 
 constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
-constexpr std::size_t kContext = 1024;  // of perplexity's windows
+constexpr std::size_t kContext = 2048;  // of perplexity's windows, as of eval --perplexity
 constexpr std::int64_t kTimedTokens = 32;
 constexpr int kRounds = 3;
 
@@ -186,7 +186,7 @@ effective: parameters without the embedding tables, as Google counts them. text 
 bytes per token: what decoding one token reads of the weights, as they are held.
 
 --measure FILE reads a text (UTF-8) with each size: tok/s is the median of 3 rounds in turn, of 32
-decoded tokens; perplexity as of "gemma3n eval --perplexity", in windows of 1024 tokens.
+decoded tokens; perplexity is that of "gemma3n eval --perplexity".
 
 --json prints one object: model, sizes (name, num_hidden_layers, intermediate_size, skipped_layers,
 effective_parameters, text_parameters, decode_bytes_per_token, and with --measure

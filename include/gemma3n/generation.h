@@ -114,6 +114,9 @@ struct GenerateOptions {
   // Answer with this part of the model, as model.sliced(*size) would. past_key_values is then the
   // cache of an answer of the same size.
   std::optional<MatFormerConfig> size = {};
+  // The same with a size for each prompt: each gets what it would get alone, and those of one size
+  // share its passes. Without past_key_values, before and after.
+  std::vector<MatFormerConfig> sizes = {};
   // Assisted generation: a smaller model of the same vocabulary proposes tokens, and the model
   // reads several of them in the time of one and keeps those that it would have said itself.
   // Everything else is as without: callbacks come step by step, of a batch a sequence that is ahead

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "generation/language_model.h"
+#include "generation/mixed_sizes.h"
 #include "model/multimodal.h"
 
 namespace gemma3n {
@@ -72,8 +73,8 @@ SoftTokenPlaces place_media(const Config& config, const std::vector<std::vector<
 // A model and its cache, as the loop sees them. `places` may be empty: no soft tokens.
 class CachedModel {
  public:
-  CachedModel(const ForCausalLM& model, std::shared_ptr<Cache> cache, const SoftTokenPlaces& places)
-      : model_(model), cache_(std::move(cache)), places_(places) {}
+  CachedModel(ForCausalLM model, std::shared_ptr<Cache> cache, SoftTokenPlaces places)
+      : model_(std::move(model)), cache_(std::move(cache)), places_(std::move(places)) {}
 
   const std::shared_ptr<Cache>& cache() const { return cache_; }
 
@@ -111,11 +112,55 @@ class CachedModel {
     return std::span(prompt).subspan(first, std::min(part.tokens.size(), prompt.size() - first));
   }
 
-  const ForCausalLM& model_;
+  ForCausalLM model_;
   std::shared_ptr<Cache> cache_;
-  const SoftTokenPlaces& places_;
+  SoftTokenPlaces places_;
   std::size_t copies_ = 1;  // sequences of the cache for each prompt
 };
+
+// A cached model for each size of a batch.
+struct CachedSizes {
+  std::vector<std::unique_ptr<CachedModel>> models;
+  std::vector<std::size_t> model_of;  // [prompts]
+};
+
+CachedSizes cache_sizes(const ForCausalLM& whole, const std::vector<std::vector<TokenId>>& prompts,
+                        const SoftTokenPlaces& places, const GenerationConfig& config,
+                        const std::vector<MatFormerConfig>& sizes) {
+  CachedSizes result;
+  std::vector<const MatFormerConfig*> distinct;
+  for (const MatFormerConfig& size : sizes) {
+    const auto known = std::ranges::find_if(
+        distinct, [&](const MatFormerConfig* other) { return other->is_same_size(size); });
+    result.model_of.push_back(static_cast<std::size_t>(known - distinct.begin()));
+    if (known == distinct.end()) distinct.push_back(&size);
+  }
+  for (std::size_t m = 0; m < distinct.size(); ++m) {
+    std::vector<std::vector<TokenId>> own_prompts;
+    SoftTokenPlaces own_places;
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      if (result.model_of[i] != m) continue;
+      own_prompts.push_back(prompts[i]);
+      if (!places.empty()) own_places.push_back(places[i]);
+    }
+    const ForCausalLM model = whole.sliced(*distinct[m]);
+    result.models.push_back(std::make_unique<CachedModel>(
+        model, make_cache(model, own_prompts, config), std::move(own_places)));
+  }
+  return result;
+}
+
+void check_sizes(std::size_t prompts, const GenerateOptions& options) {
+  if (options.sizes.empty()) return;
+  if (options.sizes.size() != prompts) {
+    fail(ErrorCode::kInvalidArgument, "generate: sizes: expected ", prompts,
+         ", one for each prompt, got ", options.sizes.size());
+  }
+  if (options.past_key_values) {
+    fail(ErrorCode::kInvalidArgument,
+         "generate: past_key_values: expected none with sizes; continue each size on its own");
+  }
+}
 
 // generate() for a request that was checked. `places` may be empty: no soft tokens.
 GenerateOutput generate_placed(const ForCausalLM& model,
@@ -127,20 +172,27 @@ GenerateOutput generate_placed(const ForCausalLM& model,
     if (given) check_batch_size(*given, prompts.size(), name);
     return CachedModel(of, given ? given : make_cache(of, prompts, config), places);
   };
-  CachedModel cached = with_cache(model, options.past_key_values, "past_key_values");
-  const LanguageModel language_model = cached.language_model();
-  if (!options.assistant_model) {
-    auto out = run_generation(language_model, prompts, config, tokenizer, options);
-    out.past_key_values = cached.cache();
+  const auto run = [&](const LanguageModel& language_model) {
+    if (!options.assistant_model) {
+      return run_generation(language_model, prompts, config, tokenizer, options);
+    }
+    CachedModel cached = with_cache(*options.assistant_model, options.assistant_past_key_values,
+                                    "assistant_past_key_values");
+    const LanguageModel assistant = cached.language_model();
+    auto out = run_generation(language_model, prompts, config, tokenizer, options, &assistant);
+    out.assistant_past_key_values = cached.cache();
     return out;
+  };
+  if (!options.sizes.empty()) {
+    const CachedSizes cached = cache_sizes(model, prompts, places, config, options.sizes);
+    std::vector<LanguageModel> models;
+    for (const auto& of_size : cached.models) models.push_back(of_size->language_model());
+    MixedSizes mixed(std::move(models), cached.model_of);
+    return run(mixed.language_model());
   }
-
-  CachedModel cached_assistant = with_cache(
-      *options.assistant_model, options.assistant_past_key_values, "assistant_past_key_values");
-  const LanguageModel assistant = cached_assistant.language_model();
-  auto out = run_generation(language_model, prompts, config, tokenizer, options, &assistant);
+  CachedModel cached = with_cache(model, options.past_key_values, "past_key_values");
+  auto out = run(cached.language_model());
   out.past_key_values = cached.cache();
-  out.assistant_past_key_values = cached_assistant.cache();
   return out;
 }
 
@@ -184,6 +236,7 @@ GenerateOutput generate(const ForCausalLM& model, const std::vector<std::vector<
   check_request(prompts, config, static_cast<std::size_t>(model.config().vocab_size),
                 model.config().max_position_embeddings, tokenizer);
   check_assistant(model.config(), false, options);
+  check_sizes(prompts.size(), options);
   return generate_placed(model, prompts, {}, config, tokenizer, options);
 }
 
@@ -201,6 +254,7 @@ GenerateOutput generate(const ForConditionalGeneration& model,
   check_request(prompts, config, static_cast<std::size_t>(text.vocab_size),
                 text.max_position_embeddings, tokenizer);
   check_assistant(text, static_cast<bool>(media), options);
+  check_sizes(prompts.size(), options);
   const auto start = std::chrono::steady_clock::now();
   EncodedMedia encoded;
   try {

@@ -12,7 +12,7 @@ import tempfile
 from program import (CHECKPOINTS, CLOSED_PIPE, CliTest, FAILURE, INTERRUPTED, OK, PATIENCE_SECONDS, PROGRAM,
                      Terminal, USAGE, catches_interrupts, gemma3n, main, safetensors_header, start, wait_until)
 
-COMMANDS = ["run", "chat", "transcribe", "eval", "tokenize", "inspect", "quantize", "info", "bench"]
+COMMANDS = ["run", "chat", "transcribe", "eval", "tokenize", "inspect", "quantize", "slice", "sizes", "info", "bench"]
 
 
 class HelpTest(CliTest):
@@ -593,6 +593,91 @@ class QuantizeTest(CliTest):
         self.refuse(USAGE, "quantize", self.chat, self.folder, "--force", saying=["is no quantised checkpoint"])
         self.refuse(USAGE, "quantize", self.chat, self.folder / "x", "--to", "bf16", saying=["q8 or q4", "bf16"])
         self.assertEqual([p for p in self.folder.iterdir() if "partial" in p.name], [])
+
+
+class SizesTest(CliTest):
+    """Sizes of the tiny checkpoint: its three layers, or the first two."""
+    OPTIONS = ["hello", "--greedy", "--max-tokens", "12"]
+
+    def size_file(self, name="two.json", **columns):
+        file = self.folder / name
+        file.write_text(json.dumps({"FFN Hidden Dims": [48, 48], "Layers Skipped": [2]} | columns))
+        return file
+
+    def test_a_size_at_load_on_disk_and_in_a_conversation(self):
+        two = self.size_file()
+        whole = self.succeed_json("run", self.chat, *self.OPTIONS)["text"]
+        part = self.succeed_json("run", self.chat, *self.OPTIONS, "--size", two)
+        self.assertEqual(part["size"], str(two))
+        self.assertNotEqual(part["text"], whole)
+        model = self.folder / "two_layers"
+        self.assertIn("two_layers: two, 2 layers, ", self.succeed("slice", self.chat, model, "--size", two))
+        self.assertEqual(self.succeed_json("run", model, *self.OPTIONS)["text"], part["text"])
+        self.assertEqual(self.succeed_json("inspect", model, "--summary")["num_hidden_layers"], 2)
+        for kind in ["q8", "q4"]:
+            options = [*self.OPTIONS, "--quantize", kind]
+            self.assertEqual(self.succeed_json("run", self.chat, *options, "--size", two)["text"],
+                             self.succeed_json("run", model, *options)["text"])
+        self.assertEqual(self.succeed_json("run", self.chat, *self.OPTIONS, "--size", "full")["text"], whole)
+        lines = f"/size {two}\nhello\n/reset\n/size full\nhello\n".encode()
+        done = gemma3n("chat", self.chat, "--greedy", "--max-tokens", "12", stdin=lines)
+        self.assertEqual((done.returncode, done.stdout.decode()), (OK, f"{part['text']}\n{whole}\n"))
+        self.assertIn("from now on full answers", done.stderr.decode())
+
+    def test_a_draft_changes_no_answer(self):
+        two = self.size_file()
+        whole = self.succeed_json("run", self.chat, *self.OPTIONS)["text"]
+        drafts = self.succeed_json("run", self.chat, *self.OPTIONS, "--draft", two)
+        self.assertEqual(drafts["text"], whole)
+        self.assertGreater(drafts["draft_rounds"], 0)
+        self.assertLessEqual(drafts["accepted_tokens"], drafts["drafted_tokens"])
+        itself = self.succeed_json("run", self.chat, *self.OPTIONS, "--draft", self.chat)
+        self.assertEqual(itself["text"], whole)
+        self.assertEqual(itself["accepted_tokens"], itself["drafted_tokens"])
+        part = self.succeed_json("run", self.chat, *self.OPTIONS, "--size", two)["text"]
+        self.assertEqual(self.succeed_json("run", self.chat, *self.OPTIONS, "--size", two, "--draft", "full")["text"], part)
+        done = gemma3n("run", self.chat, *self.OPTIONS, "--timings", "--draft", "full")
+        self.assertIn("drafts 100% accepted", done.stderr.decode())
+        self.assertEqual(self.succeed("chat", self.chat, "--greedy", "--max-tokens", "12", "--draft", two, stdin=b"hello\n"),
+                         whole + "\n")
+
+    def test_sizes_are_listed_and_measured(self):
+        two = self.size_file(name="narrow.json")
+        text = self.folder / "text.txt"
+        text.write_text("hello and good bye " * 20)
+        options = ["--size", "full", "--size", two]
+        self.assertRegex(self.succeed("sizes", self.chat), r"(?m)^full +3 +48 ")
+        report = self.succeed_json("sizes", self.chat, *options, "--measure", text)["sizes"]
+        self.assertEqual([row["name"] for row in report], ["full", "narrow"])
+        self.assertEqual(report[1]["skipped_layers"], [2])
+        for key in ["effective_parameters", "text_parameters", "decode_bytes_per_token"]:
+            self.assertLess(report[1][key], report[0][key])
+        for row in report:
+            self.assertGreater(row["decode_tokens_per_second"], 0)
+            alone = self.succeed_json("eval", self.chat, "--perplexity", text,
+                                      *(["--size", two] if row["name"] == "narrow" else []))
+            self.assertAlmostEqual(row["perplexity"], alone["perplexity"], places=6)
+        self.assertIn("perplexity", self.succeed("sizes", self.chat, *options, "--measure", text))
+
+    def test_impossible_sizes_are_refused(self):
+        for columns, saying in [({"FFN Hidden Dims": [0, 48]}, "width of layer 0: expected 1 to 48, got 0"),
+                                ({"FFN Hidden Dims": [48, 96]}, "width of layer 1: expected 1 to 48, got 96"),
+                                ({"FFN Hidden Dims": [32, 48]}, "cannot be cut"),
+                                ({"FFN Hidden Dims": [48], "Layers Skipped": [0, 1]}, "reads its keys and values"),
+                                ({"Layers Skipped": [0]}, "all or none of the block 0 to 1"),
+                                ({"FFN Hidden Dims": "[48 ** 9, 48]"}, "a list such as"),
+                                ({"layers": 3}, "got also")]:
+            file = self.size_file(name="wrong.json", **columns)
+            for command in [["run", self.chat, "hi"], ["slice", self.chat, self.folder / "none"]]:
+                self.refuse(USAGE, *command, "--size", file, saying=[saying, "wrong.json"])
+        self.refuse(USAGE, "run", self.chat, "hi", "--size", "e2b", saying=["expected full", "e2b", "35 layers"])
+        self.refuse(FAILURE, "run", self.chat, "hi", "--size", "missing.json", saying=["missing.json"])
+        self.refuse(USAGE, "slice", self.chat, self.folder / "none", saying=["--size", "gemma3n sizes"])
+        self.refuse(USAGE, "slice", self.chat, self.chat, "--size", "full", saying=["new folder"])
+        long = self.folder / "long.json"
+        long.write_text(" " * 100_000)
+        self.refuse(FAILURE, "run", self.chat, "hi", "--size", long, saying=["long.json"])
+        self.assertFalse((self.folder / "none").exists())
 
 
 class InfoTest(CliTest):

@@ -303,6 +303,41 @@ TEST_F(Slices, ServeRequestsOfThreeSizesAtTheSameTime) {
   EXPECT_EQ(together, alone);
 }
 
+TEST_F(Slices, AnswerSideBySideInOneBatch) {
+  for (const std::uint32_t seed : {4u, 9u, 11u}) {
+    SCOPED_TRACE(seed);
+    const Nested nested = write_pair(seed);
+    const auto whole = load("whole", seed == 4 ? Quantization::kInt4 : Quantization::kNone);
+    const auto full = MatFormerConfig::named("full", whole.config());
+    MatFormerConfig narrow = full;
+    for (auto& width : narrow.intermediate_size) width = 32;
+    const std::vector<MatFormerConfig> sizes = {nested.size, full, narrow, nested.size, full};
+    const std::vector<std::vector<TokenId>> prompts = {
+        {1, 2, 3}, {4}, {5, 6, 7, 8, 9, 10, 11, 12, 13}, {14, 15}, {16, 17, 18, 19}};
+    GenerationConfig config;
+    config.max_new_tokens = 12;
+    for (const bool samples : {false, true}) {
+      config.do_sample = samples;
+      config.num_return_sequences = samples ? 2 : 1;
+      const auto together = generate(whole, prompts, config, nullptr, {.sizes = sizes});
+      EXPECT_EQ(together.past_key_values, nullptr);
+      for (std::size_t i = 0; i < prompts.size(); ++i) {
+        const auto alone = generate(whole.sliced(sizes[i]), {prompts[i]}, config).sequences;
+        for (std::size_t copy = 0; copy < alone.size(); ++copy) {
+          EXPECT_EQ(together.sequences[i * alone.size() + copy], alone[copy]) << i;
+        }
+      }
+    }
+    config = {};
+    config.max_new_tokens = 12;
+    const auto drafted = generate(whole, prompts, config, nullptr,
+                                  {.sizes = sizes, .assistant_model = whole.sliced(narrow)});
+    EXPECT_EQ(drafted.sequences,
+              generate(whole, prompts, config, nullptr, {.sizes = sizes}).sequences);
+    EXPECT_GT(drafted.accepted_tokens, 0u);
+  }
+}
+
 TEST_F(Slices, HaveCachesOfTheirOwn) {
   const Nested nested = write_pair(4);
   const auto whole = load("whole");
@@ -321,6 +356,12 @@ TEST_F(Slices, HaveCachesOfTheirOwn) {
   part.forward(inputs);
   whole.sliced(nested.size).forward(inputs);  // another value of the same size
   EXPECT_THROW(part.sliced(nested.size), Error);
+  const std::vector<std::vector<TokenId>> prompts = {{1}, {2}};
+  EXPECT_THROW(generate(whole, prompts, {}, nullptr, {.sizes = {nested.size}}), Error);
+  const std::vector<MatFormerConfig> two = {nested.size, nested.size};
+  EXPECT_THROW(
+      generate(whole, prompts, {}, nullptr, {.past_key_values = whole.new_cache(2), .sizes = two}),
+      Error);
   const auto same = MatFormerConfig::named("full", whole.config());
   EXPECT_EQ(whole.sliced(same).impl(), whole.impl());
 }
