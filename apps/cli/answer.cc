@@ -1,6 +1,9 @@
 #include "answer.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "table.h"
 
 namespace gemma3n::cli {
 
@@ -34,6 +37,20 @@ GenerateOptions AnswerDisplay::generate_options() {
     return true;
   };
   return options;
+}
+
+void DraftTally::add(const GenerateOutput& output) {
+  rounds += output.draft_rounds;
+  drafted += output.drafted_tokens;
+  accepted += output.accepted_tokens;
+}
+
+std::string DraftTally::text() const {
+  if (rounds == 0) return "";
+  const auto kept = static_cast<double>(accepted);
+  const double share = kept / std::max(1.0, static_cast<double>(drafted));
+  return "drafts " + fixed(100 * share, 0) + "% accepted, " +
+         fixed(1 + kept / static_cast<double>(rounds), 1) + " tokens at a time";
 }
 
 }  // namespace gemma3n::cli

@@ -36,4 +36,12 @@ class AnswerDisplay {
   bool is_first_ = true;
 };
 
+// What became of the drafts of some answers.
+struct DraftTally {
+  std::size_t rounds = 0, drafted = 0, accepted = 0;
+
+  void add(const GenerateOutput& output);
+  std::string text() const;  // "drafts 80% accepted, 3.4 tokens at a time"; "" if there were none
+};
+
 }  // namespace gemma3n::cli

@@ -5,6 +5,7 @@
 #include <set>
 #include <system_error>
 
+#include "answer.h"
 #include "commands.h"
 #include "eval_conversation.h"
 #include "eval_dataset.h"
@@ -30,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 struct Arguments {
   std::string model;
   std::optional<std::string> dataset, results, metric, system, transcribe_prompt, perplexity,
-      quantize, size, kv_cache, reference;
+      quantize, size, draft, kv_cache, reference;
   std::vector<std::string> categories;
   std::optional<std::int64_t> limit, max_tokens, errors, threads, context, stride;
   bool json = false, overwrite = false, divergence = false;
@@ -164,8 +165,13 @@ class Evaluation {
   void answer(const std::vector<const EvalItem*>& pending) {
     if (pending.empty()) return;
     const auto start = Clock::now();
+    // A draft is a part of the whole model, too.
+    const auto size = model_size(arguments_.model, arguments_.size);
     model_ = load_model(arguments_.model, thread_count(arguments_.threads),
-                        quantization(arguments_.quantize), arguments_.size);
+                        quantization(arguments_.quantize),
+                        arguments_.draft ? std::nullopt : arguments_.size);
+    draft_ = draft_model(model_->text(), arguments_.draft);
+    if (draft_ && size) model_ = model_->sliced(*size);
     load_seconds_ = seconds_since(start);
 
     InterruptScope interrupt(InterruptScope::Second::kEndsTheProgram);
@@ -203,8 +209,9 @@ class Evaluation {
   }
 
   // Nothing if it was interrupted.
-  std::optional<Answer> ask(const EvalItem& item, const InterruptScope& interrupt) const {
+  std::optional<Answer> ask(const EvalItem& item, const InterruptScope& interrupt) {
     GenerateOptions options;
+    options.assistant_model = draft_;
     options.on_encode = [&](double) { return !interrupt.requested(); };
     options.on_prefill = options.on_encode;
     options.on_token = [&](const GenerationStep&) { return !interrupt.requested(); };
@@ -219,6 +226,9 @@ class Evaluation {
                                            &processor_->tokenizer(), options);
       const auto reason = output.finish_reasons.at(0);
       if (reason == FinishReason::kCancelled) return {};
+      drafts_.add(output);
+      decoded_tokens_ += output.generated_tokens - 1;
+      decode_seconds_ += output.decode_seconds;
       return Answer{.text = output.text.at(0),
                     .finish_reason = std::string(finish_reason_name(reason)),
                     .generated_tokens = static_cast<std::int64_t>(output.generated_tokens),
@@ -235,6 +245,7 @@ class Evaluation {
       text += "cut off at the length limit: " + std::to_string(cut_off) + " of " +
               std::to_string(results_.size()) + " answers\n";
     }
+    if (drafts_.rounds > 0) text += drafts_.text() + "\n";
     return text + wrong_answers(results_, errors_);
   }
 
@@ -259,7 +270,14 @@ class Evaluation {
     json.member("load_seconds", load_seconds_)
         .member("answer_seconds", answer_seconds_)
         .member("answered_items", answered_)
+        .member("decoded_tokens", decoded_tokens_)
+        .member("decode_seconds", decode_seconds_)
         .end_object();
+    if (draft_) {
+      json.member("draft_rounds", drafts_.rounds)
+          .member("drafted_tokens", drafts_.drafted)
+          .member("accepted_tokens", drafts_.accepted);
+    }
     if (model_) json.member("threads", model_->text().threads());
     return json.end_object().text() + "\n";
   }
@@ -279,6 +297,10 @@ class Evaluation {
   std::size_t correct_ = 0;
   std::size_t answered_ = 0;  // in this run
   double load_seconds_ = 0, answer_seconds_ = 0;
+  std::optional<ForCausalLM> draft_;
+  DraftTally drafts_;
+  std::size_t decoded_tokens_ = 0;  // after the first of each answer
+  double decode_seconds_ = 0;
 };
 
 // What does not go with --divergence, and what it needs.
@@ -294,7 +316,8 @@ void check_divergence(const Arguments& arguments) {
       {"--results", arguments.results.has_value()},
       {"--metric", arguments.metric.has_value()},
       {"--max-tokens", arguments.max_tokens.has_value()},
-      {"--errors", arguments.errors.has_value()}};
+      {"--errors", arguments.errors.has_value()},
+      {"--draft", arguments.draft.has_value()}};
   for (const auto& [option, is_given] : of_others) {
     if (is_given) {
       fail(ErrorCode::kInvalidArgument, option, " and --divergence exclude each other");
@@ -325,6 +348,7 @@ void check_combination(const Arguments& arguments) {
       {"--system", is_perplexity && arguments.system},
       {"--transcribe-prompt", is_perplexity && arguments.transcribe_prompt},
       {"--errors", is_perplexity && arguments.errors},
+      {"--draft", is_perplexity && arguments.draft},
       {"--image-size", is_perplexity && arguments.media.image_size},
       {"--long-audio", is_perplexity && arguments.media.long_audio},
       {"--allow-private-urls", is_perplexity && arguments.media.allow_private_urls}};
@@ -418,18 +442,20 @@ bits per byte can be compared between models with different tokens.
 --divergence tells how much fewer bits change, whether answers are right or not. Of each item the whole
 conversation, the first expected answer included, is read twice: by the model as --quantize holds it
 and --size cuts it, and by the reference, the same checkpoint (or that of --reference) as it is
-stored, computed in f32; each encodes pictures and sounds itself. For all positions that are followed by a token of text, KL is
-the Kullback-Leibler divergence of the next token's probabilities from the reference's, in nats: its
-mean, and what it does not exceed for 99% of the tokens; and how often the most likely token is the
-same. Of a model and itself it is 0.
+stored, computed in f32; each encodes pictures and sounds itself. For all positions that are followed
+by a token of text, KL is the Kullback-Leibler divergence of the next token's probabilities from the
+reference's, in nats: its mean, and what it does not exceed for 99% of the tokens; and how often the
+most likely token is the same. Of a model and itself it is 0.
+
+--draft changes no answer; the report says how many of the proposed tokens were accepted.
 
 Ctrl-C ends it: the table of what there is, is printed, and the exit code is 130.
 
 --json prints one object: model, dataset, chosen_items; items, correct, accuracy, interval, cut_off
 (answers ended by the length limit) and wer (items, edits, words, rate, character_edits, characters,
 character_rate); the same for each of categories; results (as in FILE); timings (load_seconds,
-answer_seconds, answered_items); threads. With --perplexity: model, file, bytes, tokens,
-scored_tokens, context, stride, windows, nats_per_token, perplexity, bits_per_byte, timings
+answer_seconds, answered_items, decoded_tokens, decode_seconds); draft_rounds, drafted_tokens,
+accepted_tokens (with --draft); threads. With --perplexity: model, file, bytes, tokens, scored_tokens, context, stride, windows, nats_per_token, perplexity, bits_per_byte, timings
 (load_seconds, score_seconds), threads. With --divergence: model, quantize, size, reference, dataset,
 chosen_items; items, tokens, mean_kl, p99_kl, max_kl, top1_agreement; the same for each of categories;
 timings (load_seconds, compare_seconds), threads.
@@ -470,6 +496,7 @@ Runner declare_eval(Options& options) {
   declare_threads(options, arguments->threads);
   declare_quantize(options, arguments->quantize);
   declare_size(options, arguments->size);
+  declare_draft(options, arguments->draft);
   declare_kv_cache(options, arguments->kv_cache);
   options.heading("Pictures and sounds");
   declare_image_size(options, arguments->media);

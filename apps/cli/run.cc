@@ -156,25 +156,18 @@ std::string json_report(const Arguments& arguments, const GenerationConfig& conf
   return json.end_object().text() + "\n";
 }
 
-// "; drafts 80% accepted, 3.4 tokens at a time"
-std::string drafts_text(const GenerateOutput& output) {
-  if (output.draft_rounds == 0) return "";
-  const auto rounds = static_cast<double>(output.draft_rounds);
-  const auto accepted = static_cast<double>(output.accepted_tokens);
-  const double share = accepted / std::max(1.0, static_cast<double>(output.drafted_tokens));
-  return "; drafts " + fixed(100 * share, 0) + "% accepted, " + fixed(1 + accepted / rounds, 1) +
-         " tokens at a time";
-}
-
 std::string timings_line(const GenerateOutput& output, const Timings& timings) {
+  DraftTally drafts;
+  drafts.add(output);
   const std::string encoding =
       output.encode_seconds > 0 ? "; media " + fixed(output.encode_seconds, 2) + " s" : "";
   return "load " + fixed(timings.load_seconds, 2) + " s" + encoding + "; prompt " +
          std::to_string(output.prompt_tokens) + " tokens, " +
          fixed(per_second(output.prompt_tokens, output.prefill_seconds), 1) + "/s; answer " +
          std::to_string(output.generated_tokens) + " tokens, " +
-         fixed(decode_tokens_per_second(output), 2) + "/s" + drafts_text(output) +
-         "; first token after " + fixed(timings.first_token_seconds, 2) + " s";
+         fixed(decode_tokens_per_second(output), 2) + "/s" +
+         (drafts.rounds > 0 ? "; " + drafts.text() : "") + "; first token after " +
+         fixed(timings.first_token_seconds, 2) + " s";
 }
 
 // Plain text: a single answer was streamed already, several are printed now.
