@@ -9,6 +9,8 @@ that of neighbours, and the median of all pairs is reported, so that a machine t
 none. What is not given is left out. Takes about half an hour; needs nothing but Python and the programs.
 
 --llama-bench, --gguf: llama.cpp's program, and a Q4_0 file of the same shape as QUANTIZED.
+--e4b, --e4b-gguf: the same of E4B; its sizes are timed beside each other and beside QUANTIZED.
+--mistral: a Python with mistralrs; loading takes some minutes and 22 GB.
 --torch: a Python with the packages of tools/reference/requirements.txt; the towers are timed in bfloat16 where the processor
 multiplies it (elsewhere a picture takes minutes), else in float32.
 """
@@ -79,6 +81,33 @@ class LlamaBench:
         return [r["avg_ns"] / 1e9 for r in results]
 
 
+class Mistral:
+    name = "mistral.rs"
+
+    def __init__(self, python, model):
+        script = pathlib.Path(__file__).with_name("time_mistral_rs.py")
+        self.process = subprocess.Popen([str(python), str(script), str(model)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        self.version = self._line()
+
+    def _line(self):
+        """The next line that is an answer; the library prints others."""
+        while line := self.process.stdout.readline():
+            if re.match(r"mistral\.rs \d|[\d.]+ [\d.]+$", line):
+                return line.strip()
+        sys.exit("mistral.rs ended")
+
+    def seconds_per_token(self):
+        """(prompt, written)"""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return [1 / float(speed) for speed in self._line().split()]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 class Torch:
     """PyTorch's towers, in one process that is asked again and again."""
 
@@ -130,19 +159,58 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def text_pairs(ours, llama, arguments):
-    prefill = Pair(f"E2B q4, prefill of {PROMPT}", llama.name, 2.0, (PROMPT, "tok/s"))
-    decode = Pair(f"E2B q4, decode after {PROMPT}", llama.name, 1.6, (1, "tok/s"))
+def text_pairs(ours, llama, shape, model, wanted, arguments):
+    """wanted: at least, of prefill and decode."""
+    prefill = Pair(f"{shape} q4, prefill of {PROMPT}", llama.name, wanted[0], (PROMPT, "tok/s"))
+    decode = Pair(f"{shape} q4, decode after {PROMPT}", llama.name, wanted[1], (1, "tok/s"))
     memory = []
     for i in range(arguments.pairs):
-        say(f"text, pair {i + 1} of {arguments.pairs}")
-        mine = ours.bench(arguments.quantized, "--contexts", PROMPT, "--decode-tokens", DECODED)
+        say(f"{shape}, pair {i + 1} of {arguments.pairs}")
+        mine = ours.bench(model, "--contexts", PROMPT, "--decode-tokens", DECODED)
         (reading,) = llama.bench("-p", PROMPT, "-n", 0)
         (writing,) = llama.bench("-p", 0, "-n", DECODED, "-d", PROMPT)
         prefill.add(mine[f"prefill {PROMPT}"], reading)
         decode.add(mine[f"decode after {PROMPT}"], writing / DECODED)
         memory.append((ours.memory, llama.memory))
     return [prefill, decode], memory[-1]
+
+
+def mistral_pairs(ours, arguments):
+    say("loading mistral.rs")
+    mistral = Mistral(arguments.mistral, arguments.model)
+    prefill = Pair(f"E2B q4, prefill of {PROMPT}", mistral.name, 2.0, (1, "tok/s"))
+    decode = Pair(f"E2B q4, decode after {PROMPT}", mistral.name, 1.6, (1, "tok/s"))
+    for i in range(arguments.pairs):
+        say(f"mistral.rs, pair {i + 1} of {arguments.pairs}")
+        mine = ours.bench(arguments.quantized, "--contexts", PROMPT, "--decode-tokens", DECODED)
+        reading, writing = mistral.seconds_per_token()
+        prefill.add(mine[f"prefill {PROMPT}"] / PROMPT, reading)
+        decode.add(mine[f"decode after {PROMPT}"], writing)
+    mistral.close()
+    return [prefill, decode], mistral.version
+
+
+SIZES = ["full", "e2.54b", "e2b"]
+
+
+def size_rows(ours, arguments):
+    """Sizes of one E4B file, in turn with the E2B file: bytes and time of a decoded token."""
+    models = [(f"E4B file, {size}", arguments.e4b, ["--size", size]) for size in SIZES]
+    models.append(("E2B file", arguments.quantized, []))
+    seconds, bytes_read = {}, {}
+    for i in range(arguments.pairs):
+        say(f"sizes, round {i + 1} of {arguments.pairs}")
+        for name, model, options in models:
+            mine = ours.bench(model, "--contexts", 64, "--decode-tokens", DECODED, *options)
+            case = next(c for c in ours.report["cases"] if c["case"].startswith("decode"))
+            seconds.setdefault(name, []).append(mine[case["case"]])
+            bytes_read[name] = case["bytes"]
+    alone = seconds["E2B file"]
+    rows = []
+    for name, _, _ in models:
+        ratio = statistics.median(own / other for own, other in zip(seconds[name], alone))
+        rows.append([name, f"{bytes_read[name] / 1e9:.2f} GB", f"{1000 * statistics.median(seconds[name]):.0f} ms", f"{ratio:.2f}"])
+    return rows
 
 
 def tower_pairs(ours, torch, arguments):
@@ -184,10 +252,10 @@ def range_of(limits, key, unit):
     return f"{min(values):.0f} to {max(values):.0f}"
 
 
-def document(ours, pairs, memory, single, versions, arguments):
+def document(ours, pairs, memory, sizes, single, versions, arguments):
     report = ours.report
     lines = ["# Benchmarks", "",
-             "Written by `tools/benchmarks/write_benchmarks.py`, whose head says how it measures. Weights are random, shapes those of E2B.", "",
+             "Written by `tools/benchmarks/write_benchmarks.py`, whose head says how it measures. Weights are random, shapes those of E2B and E4B.", "",
              f"{processor_name()}, {arguments.threads} threads; gemma3n {report['version']}, {report['compiler']}, {report['instruction_set']}"
              + "".join(f"; {v}" for v in versions) + f"; {datetime.date.today()}.",
              f"In the same runs a loop without any other work read {range_of(ours.limits, 'read_bytes_per_second', 1e9)} GB/s and computed "
@@ -203,12 +271,17 @@ def document(ours, pairs, memory, single, versions, arguments):
         mine, theirs = memory
         lines += [f"Largest resident memory, E2B q4, text: {mine / 1e9:.2f} GB; llama.cpp {theirs / 1e9:.2f} GB: {mine / theirs:.2f} "
                   f"(wanted: at most 0.5; {'reached' if mine <= theirs / 2 else 'not reached'}).", ""]
+    if sizes:
+        lines += ["## Sizes inside one E4B file", "",
+                  f"One decoded token after 64, q4; the median of {arguments.pairs} rounds in turn. The last column is the time over the E2B file's of the same round.", "",
+                  table(["model", "bytes a token reads", "time", "over the E2B file's"], sizes), ""]
     lines += ["## Alone", "", table(["what", "measured", "wanted", "reached"], single), "",
               "## Shares of the limit", "", "The limit is what cannot be avoided (`gemma3n bench --help`); medians of all runs.", "",
               table(["weights", "case", "share", "limited by"],
-                    [["bf16" if model == arguments.model else "q4, towers q8", case, f"{statistics.median(s for s, _ in found):.0%}",
-                      found[0][1]] for (model, case), found in ours.shares.items()]), "",
-              "## Not measured", "", "mistral.rs; the E4B shape; contexts beyond " + (f"{LONG}" if arguments.long else f"{PROMPT}") + " tokens.", ""]
+                    [["bf16" if model == arguments.model else "q4, towers q8" if model == arguments.quantized else "E4B, q4", case, f"{statistics.median(s for s, _ in found):.0%}",
+                      found[0][1]] for (model, case), found in ours.shares.items() if not case.endswith(" 64")]), "",
+              "## Not measured", "", "; ".join([*([] if arguments.mistral else ["mistral.rs"]), *([] if arguments.e4b else ["the E4B shape"]),
+                                                f"contexts beyond {LONG if arguments.long else PROMPT} tokens"]) + ".", ""]
     return "\n".join(lines)
 
 
@@ -220,6 +293,9 @@ def main():
     parser.add_argument("--llama-bench", type=pathlib.Path)
     parser.add_argument("--gguf", type=pathlib.Path)
     parser.add_argument("--torch", type=pathlib.Path)
+    parser.add_argument("--e4b", type=pathlib.Path)
+    parser.add_argument("--e4b-gguf", type=pathlib.Path)
+    parser.add_argument("--mistral", type=pathlib.Path)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--long", action="store_true", help=f"also a context of {LONG} tokens (some minutes more)")
@@ -232,16 +308,24 @@ def main():
     pairs, memory, versions = [], None, []
     if arguments.llama_bench:
         llama = LlamaBench(arguments.llama_bench, arguments.gguf, arguments.threads)
-        text, memory = text_pairs(ours, llama, arguments)
+        text, memory = text_pairs(ours, llama, "E2B", arguments.quantized, (2.0, 1.6), arguments)
         pairs += text
+        if arguments.e4b and arguments.e4b_gguf:
+            llama_e4b = LlamaBench(arguments.llama_bench, arguments.e4b_gguf, arguments.threads)
+            pairs += text_pairs(ours, llama_e4b, "E4B", arguments.e4b, (2.5, 1.6), arguments)[0]
         versions.append(f"llama.cpp build {llama.build}")
     if arguments.torch:
         torch = Torch(arguments.torch, arguments.threads)
         pairs += tower_pairs(ours, torch, arguments)
         versions.append(torch.version)
         torch.close()
+    if arguments.mistral:
+        text, version = mistral_pairs(ours, arguments)
+        pairs += text
+        versions.append(version)
+    sizes = size_rows(ours, arguments) if arguments.e4b else None
     single = alone(ours, arguments)
-    arguments.out.write_text(document(ours, pairs, memory, single, versions, arguments))
+    arguments.out.write_text(document(ours, pairs, memory, sizes, single, versions, arguments))
     say(f"{arguments.out}: written after {(time.monotonic() - started) / 60:.0f} minutes")
 
 
