@@ -120,9 +120,10 @@ struct GenerateOptions {
   // Assisted generation: a smaller model of the same vocabulary proposes tokens, and the model
   // reads several of them in the time of one and keeps those that it would have said itself.
   // Everything else is as without: callbacks come step by step, of a batch a sequence that is ahead
-  // waits. Greedy tokens are the same; sampled ones are others of the same distribution. Ref: Y.
-  // Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", 2023; HF
-  // GenerationMixin._assisted_decoding. Differs: HF takes one prompt only.
+  // waits, and logits_processors do not see the assistant's scores. Greedy tokens are the same;
+  // sampled ones are others of the same distribution.
+  // Ref: Y. Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", 2023;
+  // HF GenerationMixin._assisted_decoding. Differs: HF takes one prompt only.
   std::optional<ForCausalLM> assistant_model = {};
   // As past_key_values, for the assistant. It may hold less, and be absent: what the assistant has
   // not read of the prompts, it reads.

@@ -37,7 +37,7 @@ GenerateOutput run(ScriptedModel& model, ScriptedModel* assistant, const Prompts
 Script wrong_at_each(std::size_t period, Script script) {
   return [=](std::span<const TokenId> ids, std::span<float> logits) {
     script(ids, logits);
-    if (ids.size() % period == 0) std::ranges::rotate(logits, logits.begin() + 1);
+    if (ids.size() % period == 0) std::rotate(logits.begin(), logits.begin() + 1, logits.end());
   };
 }
 

@@ -1,4 +1,5 @@
 """What snippets cannot show: threads, memory, interrupts, arrays of every kind, refusals."""
+import copy
 import gc
 import os
 import pathlib
@@ -104,13 +105,45 @@ def test_media_without_towers(text_model):
 
 @pytest.mark.parametrize(
     "options",
-    [{"num_beams": 2}, {"penalty_alpha": 0.6, "top_k": 4}, {"assistant_model": object()}, {"guidance_scale": 2.0},
-     {"prompt_lookup_num_tokens": 3}, {"inputs_embeds": np.zeros((1, 1, 32))}],
+    [{"num_beams": 2}, {"penalty_alpha": 0.6, "top_k": 4}, {"guidance_scale": 2.0}, {"prompt_lookup_num_tokens": 3}, {"inputs_embeds": np.zeros((1, 1, 32))}],
 )  # fmt: skip
 def test_names_options_that_are_not_supported(text_model, options):
     inputs = {} if "inputs_embeds" in options else {"inputs": [[2, 3]]}
     with pytest.raises(NotImplementedError, match=next(iter(options))):
         text_model.generate(**inputs, max_new_tokens=2, **options)
+
+
+# The model itself, and one of other weights; both with and without towers.
+def test_an_assistant_changes_no_greedy_token(text_model, whole_model):
+    gemma3n.set_seed(4)
+    stranger = gemma3n.Gemma3nForCausalLM(text_model.config)
+    prompts, mask = [[0, 2, 5, 7], [2, 3, 9, 11]], [[0, 1, 1, 1], [1, 1, 1, 1]]
+    options = dict(attention_mask=mask, max_new_tokens=20, do_sample=False)
+    expected = text_model.generate(prompts, **options)
+    for assistant in (text_model, stranger, whole_model):
+        for chosen in ({}, {"num_assistant_tokens": 3, "num_assistant_tokens_schedule": "constant"}, {"assistant_confidence_threshold": 0.0}):
+            seen = []
+            options["stopping_criteria"] = [lambda ids, scores: seen.append(ids.shape[1]) or False]
+            assert np.array_equal(text_model.generate(prompts, assistant_model=assistant, **options, **chosen), expected)
+            assert seen == list(range(5, 25))
+    gemma3n.set_seed(5)
+    sampled = [text_model.generate(prompts, assistant_model=stranger, max_new_tokens=8, do_sample=True, num_return_sequences=2)]
+    gemma3n.set_seed(5)
+    sampled += [text_model.generate(prompts, assistant_model=stranger, max_new_tokens=8, do_sample=True, num_return_sequences=2)]
+    assert np.array_equal(*sampled) and sampled[0].shape[0] == 4
+
+
+def test_refuses_assistants_that_do_not_fit(text_model):
+    for wrong in (object(), text_model.model, "model"):
+        with pytest.raises(TypeError, match="assistant_model"):
+            text_model.generate([[2]], max_new_tokens=2, assistant_model=wrong)
+    config = copy.deepcopy(text_model.config)
+    config.vocab_size += 1
+    with pytest.raises(ValueError, match="assistant_model: vocab_size"):
+        text_model.generate([[2]], max_new_tokens=2, assistant_model=gemma3n.Gemma3nForCausalLM(config))
+    for option in ({"num_assistant_tokens": 0}, {"num_assistant_tokens_schedule": "x"}, {"assistant_confidence_threshold": 2.0}):
+        with pytest.raises(ValueError, match=next(iter(option))):
+            text_model.generate([[2]], max_new_tokens=2, assistant_model=text_model, **option)
 
 
 def test_position_ids_of_generation(text_model):

@@ -44,6 +44,8 @@ _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "sequence_bias": (None,),
     "output_attentions": (None, False),
 }
+# Where nobody chose, the engine does.
+_ENGINE_DEFAULTS = ("num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold")
 _STATIC_CACHES = ("static", "offloaded_static")
 _DYNAMIC_CACHES = (None, "dynamic", "hybrid", "sliding_window", "hybrid_chunked", "offloaded", "offloaded_hybrid",
                    "offloaded_hybrid_chunked")  # fmt: skip
@@ -252,6 +254,8 @@ class GenerationMixin:
         tokenizer: needed for stop_strings. streamer: sees the prompt and each token, for one sequence.
         logits_processor, stopping_criteria: lists of callables over the whole batch.
         size: answer with a smaller size of this model, as `sliced`; past_key_values are then of that size.
+        assistant_model: a smaller model with the same vocabulary, which proposes tokens (see num_assistant_tokens,
+        num_assistant_tokens_schedule, assistant_confidence_threshold). Greedy tokens are the same as without.
 
         Returns [B * num_return_sequences, T + new] i64, the prompts as given, new tokens padded on the right; or with
         return_dict_in_generate a GenerateDecoderOnlyOutput.
@@ -261,7 +265,6 @@ class GenerationMixin:
         if not self.can_generate():
             raise TypeError(f"{type(self).__name__} has no head to generate with; use a class that has one")
         for name, value in (
-            ("assistant_model", assistant_model),
             ("negative_prompt_ids", negative_prompt_ids),
             ("negative_prompt_attention_mask", negative_prompt_attention_mask),
             ("custom_generate", custom_generate),
@@ -275,6 +278,7 @@ class GenerationMixin:
                 logits_processor,
                 stopping_criteria,
                 prefix_allowed_tokens_fn,
+                assistant_model=assistant_model,
                 streamer=streamer,
                 **kwargs,
             )
@@ -283,7 +287,7 @@ class GenerationMixin:
         kwargs.pop("use_model_defaults", None)
         chosen = [self.generation_config, generation_config, *([GenerationConfig(**_known(kwargs))] if kwargs else [])]
         config, model_inputs = self._merged_config(generation_config, kwargs)
-        call = _Call(self, inputs, config, model_inputs, tokenizer, streamer)
+        call = _Call(self, inputs, config, model_inputs, tokenizer, streamer, _native_assistant(assistant_model))
         call.set_lengths(*(all(getattr(c, name, None) is None for c in chosen if c is not None)
                            for name in ("max_length", "min_length")))  # fmt: skip
         return call.run(list(logits_processor or []), list(stopping_criteria or []), prefix_allowed_tokens_fn)
@@ -297,7 +301,8 @@ class GenerationMixin:
         """The caller's choices over the model's over the defaults; and the arguments that are no options."""
         config = copy.deepcopy(given) if given is not None else GenerationConfig()
         config.update(**self.generation_config.to_dict(), defaults_only=True, allow_custom_entries=True)
-        config.update(**DEFAULT_PARAMETERS, defaults_only=True)
+        defaults = {k: v for k, v in DEFAULT_PARAMETERS.items() if k not in _ENGINE_DEFAULTS}
+        config.update(**defaults, defaults_only=True)
         unused = config.update(**kwargs)
         unknown = sorted(k for k in unused if k not in _MODEL_INPUTS)
         if unknown:
@@ -308,6 +313,16 @@ class GenerationMixin:
         return config, unused
 
 
+def _native_assistant(model: Any) -> Any:
+    """Its text model with a head."""
+    if model is None:
+        return None
+    if not isinstance(model, GenerationMixin) or not model.can_generate():
+        raise TypeError(f"generate: assistant_model: expected a model of gemma3n with a head, got {type(model).__name__}")
+    native = model._native
+    return native.language_model() if isinstance(native, _native.ForConditionalGeneration) else native
+
+
 def _known(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in kwargs.items() if k in ("max_length", "min_length")}
 
@@ -316,8 +331,9 @@ class _Call:
     """One call of generate()."""
 
     def __init__(
-        self, model: Any, inputs: Any, config: GenerationConfig, given: dict[str, Any], tokenizer: Any, streamer: Any
-    ):
+        self, model: Any, inputs: Any, config: GenerationConfig, given: dict[str, Any], tokenizer: Any, streamer: Any,
+        assistant: Any,
+    ):  # fmt: skip
         from gemma3n.modeling import int64
 
         if given.get("inputs_embeds") is not None or given.get("per_layer_inputs") is not None:
@@ -325,6 +341,7 @@ class _Call:
         if inputs is not None and given.get("input_ids") is not None:
             raise ValueError("generate: expected either inputs or input_ids, got both")
         self.model, self.config, self.given, self.streamer = model, config, given, streamer
+        self.assistant = assistant
         self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # of a processor
         ids = inputs if inputs is not None else given.get("input_ids")
         self.kind: Kind = kind_of(ids, given.get("attention_mask"))
@@ -406,6 +423,7 @@ class _Call:
             on_token=None if self.streamer is None else self._stream,
             process_scores=self._process(LogitsProcessorList(processors)) if processors else None,
             should_stop=self._stop(StoppingCriteriaList(criteria)) if criteria else None,
+            assistant_model=self.assistant,
         )
         out = _native.generate(self.model._native, self.prompts, self._native_config(), **arguments, **self._media())
         past = wrap_cache(self.past, out["past_key_values"])
@@ -449,6 +467,10 @@ class _Call:
                 setattr(native, name, float(value))
         for name in ("top_k", "no_repeat_ngram_size"):
             setattr(native, name, int(getattr(c, name, None) or 0))
+        for name in _ENGINE_DEFAULTS:
+            value = getattr(c, name, None)
+            if value is not None:
+                setattr(native, name, value)
         native.num_return_sequences = self.copies
         native.bad_words_ids = [list(map(int, word)) for word in c.bad_words_ids or []]
         strings = c.stop_strings or []

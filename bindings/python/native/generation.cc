@@ -91,15 +91,18 @@ nb::dict to_dict(const GenerateOutput& out) {
 
 template <typename Generate>
 nb::dict run(const Generate& generate, nb::handle past_key_values, nb::object on_token,
-             nb::object on_progress, nb::object process_scores, nb::object should_stop) {
+             nb::object on_progress, nb::object process_scores, nb::object should_stop,
+             const ForCausalLM* assistant) {
   const Callbacks callbacks{Callable(std::move(on_token)), Callable(std::move(on_progress)),
                             Callable(std::move(process_scores)), Callable(std::move(should_stop))};
   const auto cache = past_key_values.is_none() ? std::shared_ptr<Cache>()
                                                : nb::cast<std::shared_ptr<Cache>>(past_key_values);
+  GenerateOptions options = callbacks.options(cache);
+  if (assistant) options.assistant_model = *assistant;
   GenerateOutput out;
   {
     nb::gil_scoped_release release;
-    out = generate(callbacks.options(cache));
+    out = generate(options);
   }
   return to_dict(out);
 }
@@ -136,6 +139,9 @@ void bind_generation(nb::module_& m) {
             c.cache_storage = cache_storage_from_name(name);
           })
       .def_rw("prefill_chunk_size", &GenerationConfig::prefill_chunk_size)
+      .def_rw("num_assistant_tokens", &GenerationConfig::num_assistant_tokens)
+      .def_rw("num_assistant_tokens_schedule", &GenerationConfig::num_assistant_tokens_schedule)
+      .def_rw("assistant_confidence_threshold", &GenerationConfig::assistant_confidence_threshold)
       .def_rw("output_scores", &GenerationConfig::output_scores)
       .def_rw("output_logits", &GenerationConfig::output_logits)
       .def("validate", &GenerationConfig::validate);
@@ -144,23 +150,25 @@ void bind_generation(nb::module_& m) {
       "generate",
       [](const ForCausalLM& model, const Prompts& prompts, const GenerationConfig& config,
          const Tokenizer* tokenizer, nb::handle past_key_values, nb::object on_token,
-         nb::object on_progress, nb::object process_scores, nb::object should_stop) {
+         nb::object on_progress, nb::object process_scores, nb::object should_stop,
+         const ForCausalLM* assistant_model) {
         return run(
             [&](const GenerateOptions& options) {
               return generate(model, prompts, config, tokenizer, options);
             },
-            past_key_values, on_token, on_progress, process_scores, should_stop);
+            past_key_values, on_token, on_progress, process_scores, should_stop, assistant_model);
       },
       "model"_a, "prompts"_a, "config"_a, "tokenizer"_a.none() = nb::none(),
       "past_key_values"_a = nb::none(), "on_token"_a = nb::none(), "on_progress"_a = nb::none(),
-      "process_scores"_a = nb::none(), "should_stop"_a = nb::none());
+      "process_scores"_a = nb::none(), "should_stop"_a = nb::none(),
+      "assistant_model"_a.none() = nb::none());
   m.def(
       "generate",
       [](const ForConditionalGeneration& model, const Prompts& prompts,
          const GenerationConfig& config, const Tokenizer* tokenizer, nb::handle past_key_values,
          nb::object on_token, nb::object on_progress, nb::object process_scores,
-         nb::object should_stop, nb::handle pixel_values, nb::handle input_features,
-         nb::handle input_features_mask) {
+         nb::object should_stop, const ForCausalLM* assistant_model, nb::handle pixel_values,
+         nb::handle input_features, nb::handle input_features_mask) {
         const MediaInputs media{
             to_tensor(pixel_values, DType::kF32, "pixel_values"),
             to_tensor(input_features, DType::kF32, "input_features"),
@@ -169,11 +177,12 @@ void bind_generation(nb::module_& m) {
             [&](const GenerateOptions& options) {
               return generate(model, prompts, media, config, tokenizer, options);
             },
-            past_key_values, on_token, on_progress, process_scores, should_stop);
+            past_key_values, on_token, on_progress, process_scores, should_stop, assistant_model);
       },
       "model"_a, "prompts"_a, "config"_a, "tokenizer"_a.none() = nb::none(),
       "past_key_values"_a = nb::none(), "on_token"_a = nb::none(), "on_progress"_a = nb::none(),
-      "process_scores"_a = nb::none(), "should_stop"_a = nb::none(), "pixel_values"_a = nb::none(),
+      "process_scores"_a = nb::none(), "should_stop"_a = nb::none(),
+      "assistant_model"_a.none() = nb::none(), "pixel_values"_a = nb::none(),
       "input_features"_a = nb::none(), "input_features_mask"_a = nb::none());
 }
 
