@@ -18,9 +18,7 @@ Weight quantized_weight(const void* data, const Shape& shape, Storage storage);
 
 // Writes `from` (rows [O, I], I a multiple of kGroup) to `to`, quantized_size bytes.
 //   8 bits: scale = max |w| / 127.
-//   4 bits: of 20 scales around max |w| / 8, of either sign, the one whose values, rounded, have
-//   the
-//           least squared error; then the scale that fits these values best.
+//   4 bits: the best of 21 scales, as KernelTable::find_int4_scales says.
 // Scales are rounded to F16 before values are rounded to them. A group whose scale would be zero in
 // F16 becomes zero: channels that training has left unused have such weights. Values that are not
 // finite, or too large for a scale, are an error: kUnsupported.
