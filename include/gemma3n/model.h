@@ -25,6 +25,8 @@ struct LoadOptions {
   std::function<void(double fraction)> on_progress = {};  // 0 to 1, from the loading thread
   // Done while it loads. Of a checkpoint that is quantised already, kNone or what it has.
   Quantization quantization = Quantization::kNone;
+  // Of the text model, measured whenever it runs. Not for synthetic models.
+  std::shared_ptr<Calibration> calibration = {};
 };
 
 struct CacheOptions {

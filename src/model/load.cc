@@ -6,6 +6,7 @@
 #include "base/pages.h"
 #include "checkpoint/checkpoint_binder.h"
 #include "checkpoint/quantization_config.h"
+#include "model/calibration.h"
 #include "model/loaded_model.h"
 #include "model/prepare.h"
 
@@ -125,6 +126,7 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
   advise_random_access(table.data, size_bytes({table.storage, table.dtype}, table.shape));
   model->weights = checkpoint;
   prepare_model(*model, towers.get(), wanted, options.on_progress);
+  if (options.calibration) measure_inputs(*model, text_prefix(*checkpoint), options.calibration);
   model->multimodal = std::move(towers);
   return model;
 }

@@ -48,6 +48,7 @@ struct ModelImpl {
   std::unique_ptr<const Multimodal> multimodal;     // null: text only
   std::shared_ptr<const void> weights;              // the maps or buffers `decoder` points into
   std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another form than on disk
+  std::shared_ptr<Calibration> calibration;         // what `decoder` adds its inputs to, or null
   mutable ThreadPool pool;
   mutable ArenaPool arenas;
 };

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "kernels/blocks.h"
 #include "kernels/f16.h"
@@ -75,14 +76,32 @@ void check_scale(float scale, float size) {
        " are too large to be quantised: their scale has 16 bits");
 }
 
-void quantize_tile(const Tile<float>& x, Storage storage, QuantizedTile& tile) {
+// Of each group the largest becomes 1, so that equal ones are as none.   returns [I]
+std::vector<float> relative_importance(std::span<const float> importance, Index I) {
+  if (importance.empty()) return std::vector<float>(static_cast<std::size_t>(I), 1.0f);
+  check(std::ssize(importance) == I, "one importance for each column");
+  std::vector<float> relative;
+  for (std::size_t first = 0; first < importance.size(); first += kGroup) {
+    const auto group = importance.subspan(first, kGroup);
+    for (const float v : group) {
+      if (std::isfinite(v) && v >= 0.0f) continue;
+      fail(ErrorCode::kInvalidArgument, "importance: expected a number of 0 or more, got ", v);
+    }
+    const float most = std::ranges::max(group);
+    for (const float v : group) {
+      relative.push_back(most > 0.0f ? std::max(v / most, kLeastImportance) : 1.0f);
+    }
+  }
+  return relative;
+}
+
+void quantize_tile(const Tile<float>& x, const float* importance, Storage storage,
+                   QuantizedTile& tile) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23
   const float low = is_int4(storage) ? -8.0f : -127.0f, high = is_int4(storage) ? 7.0f : 127.0f;
   float sizes[kBlockRows], scales[kBlockRows], inverses[kBlockRows];
   find_sizes(x, sizes);
   if (is_int4(storage)) {
-    float importance[kGroup];
-    std::ranges::fill(importance, 1.0f);
     active_kernels().find_int4_scales({x[0], importance, scales});
   } else {
     std::ranges::transform(sizes, scales, [](float size) { return size / 127.0f; });
@@ -142,8 +161,9 @@ Index group_bytes(Storage storage) {
   return static_cast<Index>(bytes);
 }
 
-// Rows [row, row + kBlockRows), or up to the last one. to: of all rows.
-void write_rows(const Weight& from, Index row, const Weight& result, std::byte* to) {
+// Rows [row, row + kBlockRows), or up to the last one.   importance: [I], to: of all rows
+void write_rows(const Weight& from, const float* importance, Index row, const Weight& result,
+                std::byte* to) {
   const Storage storage = result.storage;
   const auto bytes = static_cast<std::size_t>(group_bytes(storage));
   const Index rows = std::min(kRows, from.shape[0] - row);
@@ -152,7 +172,7 @@ void write_rows(const Weight& from, Index row, const Weight& result, std::byte* 
   to += static_cast<std::size_t>(result.has_blocks() ? row / kRows : row) * result.block_bytes;
   for (Index g = 0; g < from.shape[1] / kGroupSize; ++g, to += bytes) {
     read_tile(from, row, g, x);
-    quantize_tile(x, storage, tile);
+    quantize_tile(x, importance + g * kGroupSize, storage, tile);
     if (result.has_blocks()) {
       write_block(tile, storage, to);
     } else {
@@ -188,12 +208,14 @@ Weight quantized_weight(const void* data, const Shape& shape, Storage storage) {
           .block_bytes = static_cast<std::size_t>(stored[1] * stored[2])};
 }
 
-Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to) {
+Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to,
+                std::span<const float> importance) {
   check(from.storage == Storage::kRows, "is not quantised yet");
   const Weight result = quantized_weight(to, from.shape, storage);
+  const auto relative = relative_importance(importance, from.shape[1]);
   const Index O = from.shape[0];
   pool.run((O + kRows - 1) / kRows,
-           [&](Index piece) { write_rows(from, piece * kRows, result, to); });
+           [&](Index piece) { write_rows(from, relative.data(), piece * kRows, result, to); });
   return result;
 }
 

@@ -8,6 +8,8 @@
 
 namespace gemma3n {
 
+class InputSquares;
+
 // How the values of a Weight are laid out.
 enum class Storage {
   kRows,        // row-major, of `dtype`; `data` may be unaligned
@@ -39,7 +41,8 @@ struct Weight {
   DType dtype = DType::kF32;
   Shape shape;
   Storage storage = Storage::kRows;
-  std::size_t block_bytes = 0;  // from block to block, or from row to row of groups
+  std::size_t block_bytes = 0;     // from block to block, or from row to row of groups
+  InputSquares* inputs = nullptr;  // adds up what the matrix is multiplied with; null: nobody asks
 
   explicit operator bool() const { return data != nullptr; }  // optional weights may be absent
   bool has_blocks() const { return is_blocks(storage); }
