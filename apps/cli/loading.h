@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -28,11 +29,15 @@ int thread_count(std::optional<std::int64_t> given);
 int thread_count(std::int64_t given);
 
 // Shows progress while it loads, and warnings, on standard error.
+//   calibration: measures the model while it runs; may be null.
 // Throws: as ForConditionalGeneration::from_pretrained.
 AnyModel load_model(const std::filesystem::path& model_dir, int threads,
-                    Quantization quantization = Quantization::kNone);
-ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads,
-                                          Quantization quantization = Quantization::kNone);
+                    Quantization quantization = Quantization::kNone,
+                    const std::shared_ptr<Calibration>& calibration = nullptr);
+ForConditionalGeneration load_whole_model(
+    const std::filesystem::path& model_dir, int threads,
+    Quantization quantization = Quantization::kNone,
+    const std::shared_ptr<Calibration>& calibration = nullptr);
 
 // Random weights of this shape.
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads,
