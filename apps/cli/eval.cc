@@ -455,7 +455,8 @@ Ctrl-C ends it: the table of what there is, is printed, and the exit code is 130
 (answers ended by the length limit) and wer (items, edits, words, rate, character_edits, characters,
 character_rate); the same for each of categories; results (as in FILE); timings (load_seconds,
 answer_seconds, answered_items, decoded_tokens, decode_seconds); draft_rounds, drafted_tokens,
-accepted_tokens (with --draft); threads. With --perplexity: model, file, bytes, tokens, scored_tokens, context, stride, windows, nats_per_token, perplexity, bits_per_byte, timings
+accepted_tokens (with --draft); threads. With --perplexity: model, file, bytes, tokens,
+scored_tokens, context, stride, windows, nats_per_token, perplexity, bits_per_byte, timings
 (load_seconds, score_seconds), threads. With --divergence: model, quantize, size, reference, dataset,
 chosen_items; items, tokens, mean_kl, p99_kl, max_kl, top1_agreement; the same for each of categories;
 timings (load_seconds, compare_seconds), threads.

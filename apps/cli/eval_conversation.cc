@@ -49,6 +49,13 @@ std::vector<Message> EvalConversations::conversation_of(const EvalItem& item,
   return conversation;
 }
 
+ProcessorOutput EvalConversations::answered_prompt(const EvalItem& item,
+                                                   const Processor& processor) const {
+  auto conversation = conversation_of(item, sample_rate_hz(processor));
+  conversation.push_back(text_message("assistant", item.expected.front()));
+  return processor.apply_chat_template(conversation);
+}
+
 void EvalConversations::add_part(const EvalPart& part, int sample_rate_hz,
                                  std::vector<Part>& parts) const {
   if (part.kind == Part::Kind::kText) {

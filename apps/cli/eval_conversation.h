@@ -26,6 +26,9 @@ class EvalConversations {
   // A long sound may become several parts.   sample_rate_hz: of the sounds the model takes.
   std::vector<Message> conversation_of(const EvalItem& item, int sample_rate_hz) const;
 
+  // The same, answered with what is expected first, as tokens.
+  ProcessorOutput answered_prompt(const EvalItem& item, const Processor& processor) const;
+
   bool splits_audio() const { return long_audio_ == LongAudio::kSplit; }
 
  private:

@@ -11,6 +11,7 @@
 #include "loading.h"
 #include "messages.h"
 #include "progress.h"
+#include "prompt_reader.h"
 #include "table.h"
 
 namespace gemma3n::cli {
@@ -18,55 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Logits of both models at a time: of 262,400 tokens, 128 MiB each.
-constexpr std::size_t kMostScored = 128;
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-// A model that reads a prompt part by part.
-class Reader {
- public:
-  Reader(const std::string& dir, int threads, Quantization quantization,
-         const std::optional<std::string>& size = {}) {
-    if (inspect_checkpoint(dir).has_towers) {
-      whole_ = load_whole_model(dir, threads, quantization, size);
-      text_ = whole_->language_model();
-    } else {
-      text_ = load_model(dir, threads, quantization, size).text();
-    }
-  }
-
-  const ForCausalLM& text() const { return *text_; }
-  void start() { cache_ = text_->new_cache(1); }
-
-  // Returns the logits of part.scored; absent if there are none.
-  Tensor read(std::span<const std::int64_t> ids, const PromptPart& part, const MediaInputs& media) {
-    MultimodalInputs inputs;
-    inputs.input_ids = Tensor::of(ids.subspan(part.begin, part.end - part.begin),
-                                  {1, static_cast<std::int64_t>(part.end - part.begin)});
-    inputs.past_key_values = cache_;
-    if (part.scored.empty()) {
-      inputs.logits_to_keep = 1;
-    } else {
-      const std::span<const std::int64_t> scored(part.scored);
-      inputs.logits_indices = Tensor::of(scored, {static_cast<std::int64_t>(scored.size())});
-    }
-    if (!whole_ && media) {
-      fail(ErrorCode::kUnsupported, "this checkpoint is a text model: it has no towers for ",
-           "pictures and sounds");
-    }
-    inputs.media = media;
-    const Tensor logits = whole_ ? whole_->forward(inputs).logits : text_->forward(inputs).logits;
-    return part.scored.empty() ? Tensor() : logits;
-  }
-
- private:
-  std::optional<ForConditionalGeneration> whole_;
-  std::optional<ForCausalLM> text_;
-  std::shared_ptr<Cache> cache_;
-};
 
 struct CategorySum {
   std::string category;
@@ -132,9 +87,7 @@ class Evaluation {
 
   void compare(const EvalItem& item) {
     try {
-      auto conversation = conversations_.conversation_of(item, sample_rate_hz(processor_));
-      conversation.push_back(text_message("assistant", item.expected.front()));
-      const auto inputs = processor_.apply_chat_template(conversation);
+      const auto inputs = conversations_.answered_prompt(item, processor_);
       CategorySum& category = category_of(item);
       ++category.items;
       compare(inputs, category);
@@ -146,14 +99,8 @@ class Evaluation {
   void compare(const ProcessorOutput& inputs, CategorySum& category) {
     const std::vector<std::int64_t> ids(inputs.input_ids.at(0).begin(),
                                         inputs.input_ids.at(0).end());
-    const auto most = std::min(reference_->text().config().max_position_embeddings,
-                               model_->text().config().max_position_embeddings);
-    if (static_cast<std::int64_t>(ids.size()) > most) {
-      fail(ErrorCode::kContextFull, "expected at most ", most,
-           " tokens, the context of the model, ", "got ", ids.size());
-    }
-    reference_->start();
-    model_->start();
+    reference_->start(ids.size());
+    model_->start(ids.size());
     std::size_t image = 0, sound = 0;
     for (const auto& part : prompt_parts(inputs.token_type_ids.at(0), kMostScored)) {
       const auto media = media_of_part(inputs.media, part, image, sound);
@@ -243,7 +190,7 @@ class Evaluation {
   const std::vector<const EvalItem*> chosen_;  // in order
   const EvalConversations conversations_;
   const Processor processor_;
-  std::optional<Reader> reference_, model_;
+  std::optional<PromptReader> reference_, model_;
   CategorySum all_;
   std::vector<CategorySum> categories_;  // in the order of their first items
   double load_seconds_ = 0, compare_seconds_ = 0;

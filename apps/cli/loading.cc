@@ -10,10 +10,12 @@ constexpr std::int64_t kMaxThreads = 1024;
 constexpr std::uint64_t kSyntheticSeed = 1;
 
 // `progress` must outlive the loading.
-LoadOptions load_options(Progress& progress, int threads, Quantization quantization) {
+LoadOptions load_options(Progress& progress, int threads, Quantization quantization,
+                         const std::shared_ptr<Calibration>& calibration = nullptr) {
   LoadOptions options;
   options.threads = threads;
   options.quantization = quantization;
+  options.calibration = calibration;
   options.on_warning = [](std::string_view message) { print_warning(message); };
   options.on_progress = [&progress](double fraction) { progress.update(fraction); };
   return options;
@@ -75,20 +77,22 @@ int thread_count(std::int64_t given) {
 int thread_count(std::optional<std::int64_t> given) { return given ? thread_count(*given) : 0; }
 
 AnyModel load_model(const std::filesystem::path& model_dir, int threads, Quantization quantization,
-                    const std::optional<std::string>& size) {
+                    const std::optional<std::string>& size,
+                    const std::shared_ptr<Calibration>& calibration) {
   const auto matformer = model_size(model_dir, size);
   Progress progress("loading");
-  auto options = load_options(progress, threads, quantization);
+  auto options = load_options(progress, threads, quantization, calibration);
   options.matformer = matformer;
   return AnyModel::from_pretrained(model_dir, options);
 }
 
 ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads,
                                           Quantization quantization,
-                                          const std::optional<std::string>& size) {
+                                          const std::optional<std::string>& size,
+                                          const std::shared_ptr<Calibration>& calibration) {
   const auto matformer = model_size(model_dir, size);
   Progress progress("loading");
-  auto options = load_options(progress, threads, quantization);
+  auto options = load_options(progress, threads, quantization, calibration);
   options.matformer = matformer;
   return ForConditionalGeneration::from_pretrained(model_dir, options);
 }

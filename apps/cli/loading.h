@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -41,13 +42,16 @@ int thread_count(std::int64_t given);
 
 // Shows progress while it loads, and warnings, on standard error.
 //   size: what --size says; only this part of the model is loaded.
+//   calibration: measures the model while it runs; may be null.
 // Throws: as ForConditionalGeneration::from_pretrained and model_size().
 AnyModel load_model(const std::filesystem::path& model_dir, int threads,
                     Quantization quantization = Quantization::kNone,
-                    const std::optional<std::string>& size = {});
-ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir, int threads,
-                                          Quantization quantization = Quantization::kNone,
-                                          const std::optional<std::string>& size = {});
+                    const std::optional<std::string>& size = {},
+                    const std::shared_ptr<Calibration>& calibration = nullptr);
+ForConditionalGeneration load_whole_model(
+    const std::filesystem::path& model_dir, int threads,
+    Quantization quantization = Quantization::kNone, const std::optional<std::string>& size = {},
+    const std::shared_ptr<Calibration>& calibration = nullptr);
 
 // Random weights of this shape.
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads,

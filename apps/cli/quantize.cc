@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "calibrate.h"
 #include "commands.h"
 #include "gemma3n/model.h"
 #include "gemma3n/quantization.h"
@@ -16,7 +17,7 @@ namespace {
 
 struct Arguments {
   std::string model, out;
-  std::optional<std::string> to;
+  std::optional<std::string> to, calibration;
   std::optional<std::int64_t> threads;
   bool force = false;
 };
@@ -35,6 +36,11 @@ int run(const Arguments& arguments, Output& out) {
   options.replace = arguments.force;
   options.threads = thread_count(arguments.threads);
   const InterruptScope interrupt(InterruptScope::Second::kIsIgnored);
+  if (arguments.calibration) {
+    options.calibrate = [&] {
+      return calibrate(arguments.model, *arguments.calibration, options.threads, interrupt);
+    };
+  }
   {
     Progress progress("quantising");
     options.on_progress = [&](double fraction) {
@@ -56,10 +62,19 @@ towers for pictures and sounds have 8. All other files are copied.
 It takes the model's weights part by part: memory does not grow with the model. The folder appears
 when it is complete. What a crash leaves beside it is called .OUT.partial-NUMBER; delete it.
 
+With --calibration, the model first reads FILE as it is stored, and how large the inputs of each of its
+matrices are is measured. Rounding to 4 bits then spares the weights that are multiplied with large ones,
+so that what the model says changes less; neither size nor speed change. FILE should be like what the
+model will read, some ten thousand tokens of it (at least 1024): a text, or, if its name ends in .jsonl, a
+dataset as "gemma3n eval" takes, with pictures and sounds if it has any, whose conversations are read with
+their first expected answers. It takes as long as prefilling so many tokens. Measure what it brings with
+"gemma3n eval OUT DATASET --divergence --reference MODEL", with another DATASET than FILE.
+
 --force replaces OUT if it is a quantised checkpoint itself, and nothing else.
 
 Examples:
   gemma3n quantize gemma-3n-E2B-it gemma-3n-E2B-it-q4
+  gemma3n quantize gemma-3n-E2B-it gemma-3n-E2B-it-q4 --calibration questions.jsonl
   gemma3n quantize gemma-3n-E2B-it gemma-3n-E2B-it-q8 --to q8
 )";
 
@@ -70,6 +85,8 @@ Runner declare_quantize_command(Options& options) {
   options.positional("MODEL", arguments->model, "folder of the checkpoint");
   options.positional("OUT", arguments->out, "folder to make");
   options.add("--to", "KIND", arguments->to, "q8 or q4 (q4)");
+  options.add("--calibration", "FILE", arguments->calibration,
+              "round to q4 with regard to what the model computes while it reads FILE");
   options.flag("--force", arguments->force, "replace OUT if it is a quantised checkpoint");
   declare_threads(options, arguments->threads);
   options.footer(kFooter);

@@ -28,6 +28,8 @@ struct LoadOptions {
   Quantization quantization = Quantization::kNone;
   // Load this size only: of what it leaves out nothing is read, converted or held.
   std::optional<MatFormerConfig> matformer = {};
+  // Of the text model, measured whenever it runs. Not for synthetic models.
+  std::shared_ptr<Calibration> calibration = {};
 };
 
 struct CacheOptions {

@@ -4,7 +4,10 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "gemma3n/error.h"
 
@@ -26,11 +29,37 @@ enum class Quantization {
 Quantization quantization_from_name(std::string_view name);
 std::string_view quantization_name(Quantization quantization);
 
+// How large the inputs of a model's matrices are while it reads texts like those it will be used
+// for. An error of a weight matters as much as what it is multiplied with, so 4 bits can be spent
+// where they count. One is filled by a model that was loaded with it (LoadOptions::calibration);
+// some ten thousand tokens tell enough. Thread-safe.
+class Calibration {
+ public:
+  Calibration();
+  ~Calibration();
+  Calibration(const Calibration&) = delete;
+  Calibration& operator=(const Calibration&) = delete;
+
+  bool is_empty() const;  // nothing has been measured
+  // The mean square of each input of a matrix, by its name in the checkpoint; empty if it was not
+  // measured.
+  std::vector<float> mean_squares(const std::string& tensor) const;
+
+  struct Impl;
+  Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
 struct QuantizeOptions {
   Quantization to = Quantization::kInt4;  // or kInt8
   bool replace = false;                   // a quantised checkpoint that is there already
   int threads = 0;                        // 0 = one per core this process may use
   std::function<bool(double fraction)> on_progress = {};  // 0 to 1; false stops
+  // kInt4: matrices that were measured lose less of their products, rather than of themselves.
+  // Called when all else has been checked, since measuring takes time; null stops.
+  std::function<std::shared_ptr<const Calibration>()> calibrate = {};
 };
 
 // Writes the checkpoint in `model_dir` to the folder `out_dir` with weights of 8 or 4 bits, in the
@@ -41,9 +70,10 @@ struct QuantizeOptions {
 // Tensor by tensor: memory does not grow with the model. The folder appears under its name when
 // everything is on disk, or not at all. What a stopped machine leaves is called
 // .<name>.partial-<number>.
-// Returns false if on_progress stopped it; nothing is left then.
+// Returns false if on_progress or calibrate stopped it; nothing is left then.
 // Throws: as TextModel::from_pretrained; kInvalidArgument if out_dir exists, is not empty and shall
-// not be replaced, or is no quantised checkpoint; kUnsupported if the checkpoint is quantised
+// not be replaced, or is no quantised checkpoint, or the calibration is empty, of another model, or
+// for 8 bits, which have no scales to choose from; kUnsupported if the checkpoint is quantised
 // already, has weights that are not finite or too large for 16-bit scales, or cannot be written
 // (the disk is full).
 bool quantize_checkpoint(const std::filesystem::path& model_dir,

@@ -165,6 +165,27 @@ TEST_P(Kernels, QuantizedRowsAtEveryScale) {
   }
 }
 
+TEST_P(Kernels, ScalesOfFourBitsAtEverySize) {
+  constexpr std::size_t kTile = kGroup * kBlockRows;
+  std::vector<std::vector<float>> weights = {std::vector<float>(kTile),
+                                             std::vector<float>(kTile, 3.0f)};
+  for (const float size : {1.0f, 1e-3f, 1e-7f, 1e-30f, 1e-42f, 1e5f, 5e5f, 1e20f, 3e38f}) {
+    weights.push_back(random_floats(kTile, size));
+    std::fill_n(weights.back().begin(), 5 * kBlockRows, -0.0f);
+  }
+  auto uneven = random_floats(kGroup);
+  for (float& v : uneven) v = std::max(0.0f, v);
+  for (const auto& x : weights) {
+    for (const auto& importance :
+         {std::vector<float>(kGroup, 1.0f), uneven, std::vector<float>(kGroup)}) {
+      std::vector<float> a(kBlockRows, -1.0f), b = a;
+      fast.find_int4_scales({x.data(), importance.data(), a.data()});
+      plain.find_int4_scales({x.data(), importance.data(), b.data()});
+      expect_same_bits(a, b, "scales");
+    }
+  }
+}
+
 void check_blocks(void (*fast)(const BlockMatmul&), void (*plain)(const BlockMatmul&),
                   const QuantizedRows& x, std::size_t T, std::size_t O, std::size_t groups,
                   std::size_t group_bytes) {

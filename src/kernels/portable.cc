@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/blocks.h"
+#include "kernels/f16.h"
 #include "kernels/kernels.h"
 
 namespace gemma3n {
@@ -142,6 +143,63 @@ void quantize_row(const float* x, std::size_t K, const QuantizedRow& row) {
     row.scales[g] = narrow_bytes(x, values, kGroup);
     row.biases[g] = bias_of(values);
   }
+}
+
+// One row of an Int4Rounding.
+class Int4Search {
+ public:
+  Int4Search(const Int4Rounding& r, std::size_t o) : x_(r.x + o), importance_(r.importance) {}
+
+  float best_scale() {
+    float most = 0.0f;
+    for (std::size_t k = 0; k < kGroup; ++k) most = std::max(most, std::fabs(x(k)));
+    consider(0.0f);
+    for (const float divisor : kInt4Divisors) {
+      consider(most / divisor);
+      consider(-(most / divisor));
+    }
+    consider(fitted_scale());
+    return scale_;
+  }
+
+ private:
+  float x(std::size_t k) const { return x_[k * kBlockRows]; }
+  static float inverse(float scale) { return scale == 0.0f ? 0.0f : 1.0f / scale; }
+  float q(std::size_t k, float inverse) const {
+    constexpr float kRound = 12582912.0f;  // 1.5 * 2^23
+    return (std::clamp(x(k) * inverse, -8.0f, 7.0f) + kRound) - kRound;
+  }
+  void consider(float wanted) {
+    const float scale = widen(narrow_f16(wanted)), inverse_scale = inverse(scale);
+    float error = 0.0f;
+    for (std::size_t k = 0; k < kGroup; ++k) {
+      const float e = x(k) - scale * q(k, inverse_scale);
+      error += e * e * importance_[k];
+    }
+    if (error < error_) {
+      error_ = error;
+      scale_ = scale;
+    }
+  }
+  // NaN, which no error is less with, if all q are zero.
+  float fitted_scale() const {
+    const float inverse_scale = inverse(scale_);
+    float product = 0.0f, square = 0.0f;
+    for (std::size_t k = 0; k < kGroup; ++k) {
+      const float value = q(k, inverse_scale);
+      product += x(k) * value * importance_[k];
+      square += value * value * importance_[k];
+    }
+    return product / square;
+  }
+
+  const float* x_;
+  const float* importance_;
+  float scale_ = 0.0f, error_ = std::numeric_limits<float>::infinity();
+};
+
+void find_int4_scales(const Int4Rounding& r) {
+  for (std::size_t o = 0; o < kBlockRows; ++o) r.scales[o] = Int4Search(r, o).best_scale();
 }
 
 template <std::size_t kGroupBytes, int (*read_value)(const std::byte*, std::size_t, std::size_t)>
@@ -371,6 +429,7 @@ const KernelTable& portable_kernels() {
       .add_to_rows = add_to_rows,
       .select_above = select_above,
       .quantize_row = quantize_row,
+      .find_int4_scales = find_int4_scales,
       .matmul_int8 = block_matmul<kInt8GroupBytes, read_int8>,
       .matmul_int4 = block_matmul<kInt4GroupBytes, read_int4>,
       .widen_bf16 = widen_all<Bf16>,

@@ -132,6 +132,21 @@ struct BlockMatmul {
   std::size_t y_stride;
 };
 
+// Weights to be rounded to 4 bits: a group of each of kBlockRows rows. With a scale of 0 all q are
+// 0; with others
+//   q[k, o] = x[k, o] * (1 / scale[o]), clamped to -8..7, rounded to nearest even;
+//   error[o] = the sum over k, one after the other, of (e * e) * importance[k], e = x - scale * q.
+// Unlike in a product, terms are rounded before they are added.
+struct Int4Rounding {
+  const float* x;           // [kGroup, kBlockRows], finite
+  const float* importance;  // [kGroup], finite, not negative
+  float* scales;            // [kBlockRows]
+};
+// What the largest size in a group is divided by, to be a scale to try.
+inline constexpr float kInt4Divisors[] = {8.4f,        8.4f - 0.25f, 8.4f - 0.5f, 8.4f - 0.75f,
+                                          8.4f - 1.0f, 8.4f - 1.25f, 8.4f - 1.5f, 8.4f - 1.75f,
+                                          8.4f - 2.0f, 8.4f - 2.25f};
+
 // o[g, e] = o[g, e] * scale[g] + sum_j p[g, j] * v[j, e], in order of j.
 //   p: [G, n], v: [n, E], o: [G, E].
 template <typename V>
@@ -176,6 +191,11 @@ struct KernelTable {
                               float* above);
 
   void (*quantize_row)(const float* x, std::size_t K, const QuantizedRow& row);
+  // For each row, of the scales 0, then s and -s for s = max |x| / each of kInt4Divisors, the first
+  // of the least error; or that which fits its q best, if it has less: the sum of (x * q) *
+  // importance over that of (q * q) * importance. All are rounded to F16; those that become
+  // infinite have no error, and are not chosen.
+  void (*find_int4_scales)(const Int4Rounding&);
   void (*matmul_int8)(const BlockMatmul&);
   void (*matmul_int4)(const BlockMatmul&);
 

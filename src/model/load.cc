@@ -6,6 +6,7 @@
 #include "base/pages.h"
 #include "checkpoint/checkpoint_binder.h"
 #include "checkpoint/quantization_config.h"
+#include "model/calibration.h"
 #include "model/loaded_model.h"
 #include "model/prepare.h"
 
@@ -121,6 +122,9 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
   }
   std::unique_ptr<Multimodal> towers;
   if (parts == LoadedParts::kAll) towers = load_multimodal(model_dir, *checkpoint, stored);
+  if (options.matformer && options.calibration) {
+    fail(ErrorCode::kInvalidArgument, "calibration: expected the whole model, without matformer");
+  }
   if (options.matformer) {
     model->decoder = sliced(model->decoder, model->config, *options.matformer, false);
     model->config = options.matformer->sliced(model->config);
@@ -129,6 +133,7 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
   advise_random_access(table.data, size_bytes({table.storage, table.dtype}, table.shape));
   model->resources->weights = checkpoint;
   prepare_model(*model, towers.get(), wanted, options.on_progress);
+  if (options.calibration) measure_inputs(*model, text_prefix(*checkpoint), options.calibration);
   if (towers) model->outer_config = towers->config;
   if (model->outer_config) model->outer_config->text_config = model->config;
   model->resources->multimodal = std::move(towers);

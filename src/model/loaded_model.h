@@ -48,6 +48,7 @@ struct ModelResources {
   std::unique_ptr<const Multimodal> multimodal;     // null: text only
   std::shared_ptr<const void> weights;              // the maps or buffers decoders point into
   std::vector<std::unique_ptr<std::byte[]>> extra;  // weights in another form than on disk
+  std::shared_ptr<Calibration> calibration;         // what decoders add their inputs to, or null
   ThreadPool pool;
   ArenaPool arenas;
 };

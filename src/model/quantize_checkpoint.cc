@@ -90,8 +90,11 @@ NewTensor new_tensor(const Planned& planned) {
 
 class Work {
  public:
-  Work(const std::vector<Planned>& plan, const QuantizeOptions& options)
-      : pool_(thread_count(options.threads)), on_progress_(options.on_progress) {
+  Work(const std::vector<Planned>& plan, const QuantizeOptions& options,
+       std::shared_ptr<const Calibration> calibration)
+      : pool_(thread_count(options.threads)),
+        on_progress_(options.on_progress),
+        calibration_(std::move(calibration)) {
     for (const Planned& planned : plan) all_ += static_cast<double>(planned.tensor->bytes().size());
   }
 
@@ -104,16 +107,28 @@ class Work {
     const Weight& matrix = planned.matrix;
     const WeightForm form = planned.form;
     const Index width = shape_as_read(matrix.shape, planned.access)[1];
+    const auto importance = importance_of(planned, width);
     for_parts(matrix, planned.access, form, true, [&](Index first, Index n) {
       buffer_.resize(size_bytes(form, {n, width}));
-      write_part(planned, first, n);
+      write_part(planned, first, n, importance);
       writer.write(buffer_);
       report(static_cast<std::size_t>(n * width) * size_bytes(matrix.dtype));
     });
   }
-  void write_part(const Planned& planned, Index first, Index n) {
+  // Of the inputs of a matrix; empty if they were not measured.
+  std::vector<float> importance_of(const Planned& planned, Index width) const {
+    if (calibration_ == nullptr) return {};
+    auto importance = calibration_->mean_squares(planned.tensor->name());
+    if (!importance.empty() && std::ssize(importance) != width) {
+      fail(ErrorCode::kInvalidArgument, "calibration: ", planned.tensor->name(), ": expected ",
+           width, " inputs, got ", importance.size(), "; it is of another model");
+    }
+    return importance;
+  }
+  void write_part(const Planned& planned, Index first, Index n, std::span<const float> importance) {
     try {
-      write_rows(pool_, planned.matrix, planned.access, planned.form, first, n, buffer_.data());
+      write_rows(pool_, planned.matrix, planned.access, planned.form, first, n, buffer_.data(),
+                 importance);
     } catch (const Error& error) {
       fail(error.code(), planned.tensor->name(), ": ", error.what());
     }
@@ -136,7 +151,8 @@ class Work {
 
   ThreadPool pool_;
   const std::function<bool(double)>& on_progress_;
-  double done_ = 0, all_ = 0;  // bytes that are read
+  const std::shared_ptr<const Calibration> calibration_;  // may be null
+  double done_ = 0, all_ = 0;                             // bytes that are read
   std::vector<std::byte> buffer_;
 };
 
@@ -163,19 +179,36 @@ void check_replaceable(const fs::path& folder) {
 }
 
 void check_options(const QuantizeOptions& options) {
-  if (options.to == Quantization::kInt8 || options.to == Quantization::kInt4) return;
-  fail(ErrorCode::kInvalidArgument, "to: expected q8 or q4, got ", quantization_name(options.to));
+  if (options.to != Quantization::kInt8 && options.to != Quantization::kInt4) {
+    fail(ErrorCode::kInvalidArgument, "to: expected q8 or q4, got ", quantization_name(options.to));
+  }
+  if (options.calibrate && options.to != Quantization::kInt4) {
+    fail(ErrorCode::kInvalidArgument, "calibration: goes with q4; q8 has no scales to choose from");
+  }
+}
+
+// Null if there is none.
+std::shared_ptr<const Calibration> calibration_of(const QuantizeOptions& options) {
+  if (!options.calibrate) return nullptr;
+  auto calibration = options.calibrate();
+  if (calibration == nullptr) throw Stopped();
+  if (calibration->is_empty()) {
+    fail(ErrorCode::kInvalidArgument, "calibration: nothing was measured; ",
+         "the model that was loaded with it has to read a text first");
+  }
+  return calibration;
 }
 
 void write_checkpoint(const Checkpoint& checkpoint, const fs::path& model_dir,
                       const QuantizeOptions& options, const fs::path& to) {
   const auto plan = plan_of(model_dir, checkpoint, options.to);
+  const auto calibration = calibration_of(options);
   copy_files_beside_weights(checkpoint.directory(), to);
   write_config(checkpoint.directory(), options.to, to);
   std::vector<NewTensor> tensors;
   for (const Planned& planned : plan) tensors.push_back(new_tensor(planned));
   SafetensorsWriter writer(to / "model.safetensors", tensors);
-  Work work(plan, options);
+  Work work(plan, options, calibration);
   for (const Planned& planned : plan) work.write(writer, planned);
   writer.finish();
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "kernels/blocks.h"
+#include "ops/input_squares.h"
 
 namespace gemma3n {
 namespace {
@@ -112,6 +113,7 @@ Weight columns_of(const Weight& w, Index n) {
   check(n <= w.shape[1], "columns that are there");
   Weight part = w;
   part.shape = {w.shape[0], n};
+  part.inputs = nullptr;  // of fewer inputs than it counts
   if (w.storage == Storage::kRows) {
     part.stride = row_stride(w);
   } else {
@@ -155,6 +157,7 @@ void Ops::multiply(View<const float> x, std::span<const Weight* const> w,
     expect(x, {T, w[i]->shape[1]}, "linear input");
     const auto [rows, width] = dims<2>(y[i]);
     check(rows == T && first >= 0 && first + w[i]->shape[0] <= width, "linear output fits");
+    if (w[i]->inputs != nullptr) w[i]->inputs->add(x);
     if (w[i]->has_blocks()) {
       if (!rounded) rounded = round(x);
       multiply_blocks(*rounded, *w[i], y[i], first);

@@ -1,6 +1,8 @@
 // Turns weights into the blocks and groups of 4 and 8 bits of kernels/table.h.
 #pragma once
 
+#include <span>
+
 #include "base/thread_pool.h"
 #include "ops/weight.h"
 
@@ -18,12 +20,15 @@ Weight quantized_weight(const void* data, const Shape& shape, Storage storage);
 
 // Writes `from` (rows [O, I], I a multiple of kGroup) to `to`, quantized_size bytes.
 //   8 bits: scale = max |w| / 127.
-//   4 bits: of 20 scales around max |w| / 8, of either sign, the one whose values, rounded, have
-//   the
-//           least squared error; then the scale that fits these values best.
+//   4 bits: the best of 21 scales, as KernelTable::find_int4_scales says.
 // Scales are rounded to F16 before values are rounded to them. A group whose scale would be zero in
 // F16 becomes zero: channels that training has left unused have such weights. Values that are not
 // finite, or too large for a scale, are an error: kUnsupported.
-Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to);
+//   importance: of 4 bits, what the squared error of a weight in column i counts, [I]; empty: all
+//   the same. Only its ratios within a group matter, and none is above 1 / kLeastImportance: what a
+//   measurement has not seen may come. Throws: kInvalidArgument if one is not finite or negative.
+inline constexpr float kLeastImportance = 1e-4f;
+Weight quantize(ThreadPool& pool, const Weight& from, Storage storage, std::byte* to,
+                std::span<const float> importance = {});
 
 }  // namespace gemma3n

@@ -23,10 +23,11 @@ class Quantize : public testing::TestWithParam<Storage> {
   Ops op_{active_kernels(), arena_, pool_};
   std::vector<std::byte> blocks_;
 
-  Weight quantized(const std::vector<float>& values, Index O, Index I) {
+  Weight quantized(const std::vector<float>& values, Index O, Index I,
+                   std::span<const float> importance = {}) {
     const Weight rows{values.data(), DType::kF32, {O, I}};
     blocks_.resize(quantized_size(rows.shape, storage_));
-    return quantize(pool_, rows, storage_, blocks_.data());
+    return quantize(pool_, rows, storage_, blocks_.data(), importance);
   }
   // What the blocks stand for.
   std::vector<float> values_of(const Weight& w) {
@@ -92,6 +93,72 @@ TEST_P(Quantize, WhatIsRepresentableStaysAsItIs) {
   EXPECT_EQ(values_of(quantized(values, 16, 32)), values);
   const std::vector<float> zeros(5 * 64);
   EXPECT_EQ(values_of(quantized(zeros, 5, 64)), zeros);
+}
+
+// sum of importance * (what is kept - what was)^2
+double weighted_error(const std::vector<float>& kept, const std::vector<float>& values,
+                      const std::vector<float>& importance) {
+  double error = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    error +=
+        importance[i % importance.size()] * std::pow(static_cast<double>(kept[i]) - values[i], 2);
+  }
+  return error;
+}
+
+TEST_P(Quantize, WhatCountsMoreLosesLess) {
+  constexpr Index kRows = 48, kColumns = 320;
+  const auto values = random_floats(kRows * kColumns);
+  for (const float spread : {0.1f, 1.0f, 2.0f}) {
+    auto importance = random_floats(kColumns, spread);
+    for (float& v : importance) v = std::exp(v);
+    const auto plain = values_of(quantized(values, kRows, kColumns));
+    const auto weighted = values_of(quantized(values, kRows, kColumns, importance));
+    const double before = weighted_error(plain, values, importance);
+    const double after = weighted_error(weighted, values, importance);
+    if (is_int4_) {
+      EXPECT_LT(after, before * (spread < 1 ? 1.0 : 0.95)) << spread;
+    } else {
+      EXPECT_EQ(weighted, plain);  // there is nothing to choose
+    }
+  }
+}
+
+// Four of 32 inputs are all there is: they are kept about as well as by themselves.
+TEST_P(Quantize, WhatIsNeverUsedIsNearlyForgotten) {
+  if (!is_int4_) GTEST_SKIP() << "8 bits need no search";
+  const auto values = random_floats(64 * 32);
+  std::vector<float> importance(32);
+  for (const std::size_t used : {1, 9, 17, 30}) importance[used] = 5.0f;
+  const auto plain = values_of(quantized(values, 64, 32));
+  const auto kept = values_of(quantized(values, 64, 32, importance));
+  EXPECT_LT(weighted_error(kept, values, importance),
+            0.8 * weighted_error(plain, values, importance));
+  EXPECT_LT(relative_error(kept, values), 0.2);  // the others are still there
+}
+
+TEST_P(Quantize, EqualImportanceIsNone) {
+  const auto values = random_floats(40 * 96);
+  quantized(values, 40, 96);
+  const auto plain = blocks_;
+  for (const float same : {1.0f, 0.3f, 1e-30f, 3e38f, 0.0f}) {
+    quantized(values, 40, 96, std::vector<float>(96, same));
+    EXPECT_EQ(blocks_, plain) << same;
+  }
+}
+
+TEST_P(Quantize, ImportanceThatIsNoneIsRefused) {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float odd : {inf, -inf, std::nanf(""), -1.0f, -1e-30f}) {
+    std::vector<float> importance(64, 1.0f);
+    importance[40] = odd;
+    try {
+      quantized(random_floats(3 * 64), 3, 64, importance);
+      ADD_FAILURE() << odd << ": expected an error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    }
+  }
 }
 
 TEST_P(Quantize, ProductsAreThoseOfTheValues) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "ops/input_squares.h"
+
 namespace gemma3n {
 namespace {
 
@@ -267,6 +269,7 @@ View<float> sparse_mlp(Ops& op, View<const float> x, View<const float> gate, flo
   expect(gate, {T, F}, "sparse_mlp gate");
   check(up.shape == Shape({F, D}) && down.rows.shape == up.shape,
         "sparse_mlp: up and down are [F, D]");
+  if (up.inputs != nullptr) up.inputs->add(x);
   const KernelTable& k = op.kernels();
   auto y = op.arena().tensor({T, D});
   const ArenaScope scratch(op.arena());

@@ -8,6 +8,8 @@
 
 namespace gemma3n {
 
+class InputSquares;
+
 // How the values of a Weight are laid out.
 enum class Storage {
   kRows,        // row-major, of `dtype`; `data` may be unaligned
@@ -41,6 +43,7 @@ struct Weight {
   Storage storage = Storage::kRows;
   // Bytes from block to block, or from row to row. 0: rows of values without gaps between them.
   std::size_t stride = 0;
+  InputSquares* inputs = nullptr;  // adds up what the matrix is multiplied with; null: nobody asks
 
   explicit operator bool() const { return data != nullptr; }  // optional weights may be absent
   bool has_blocks() const { return is_blocks(storage); }

@@ -181,7 +181,7 @@ Index rows_together(WeightForm form) {
 }
 
 void write_rows(ThreadPool& pool, const Weight& from, Access access, WeightForm form, Index first,
-                Index n, std::byte* to) {
+                Index n, std::byte* to, std::span<const float> importance) {
   check(from.storage == Storage::kRows, "the form of a checkpoint");
   std::vector<std::byte> rearranged;
   Weight rows;
@@ -198,7 +198,7 @@ void write_rows(ThreadPool& pool, const Weight& from, Access access, WeightForm 
     rows.data = rearranged.data();
   }
   if (form.storage == Storage::kRows) return write_converted(pool, rows, form.dtype, to);
-  quantize(pool, rows, form.storage, to);
+  quantize(pool, rows, form.storage, to, importance);
 }
 
 }  // namespace gemma3n

@@ -1,6 +1,8 @@
 // The forms in which a matrix can be kept, and the way from the checkpoint's form to them.
 #pragma once
 
+#include <span>
+
 #include "base/thread_pool.h"
 #include "gemma3n/quantization.h"
 #include "ops/weight.h"
@@ -37,8 +39,9 @@ Index rows_together(WeightForm form);
 
 // Writes rows [first, first + n) of `from`, as they are read, to `to`. `first` must be a multiple
 // of rows_together.
+//   importance: as of quantize(), for groups along the inputs.
 // Throws: as quantize().
 void write_rows(ThreadPool& pool, const Weight& from, Access access, WeightForm form, Index first,
-                Index n, std::byte* to);
+                Index n, std::byte* to, std::span<const float> importance = {});
 
 }  // namespace gemma3n

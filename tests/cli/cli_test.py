@@ -584,6 +584,58 @@ class QuantizeTest(CliTest):
         read, read_before = (self.succeed_json("bench", folder, *timed)["cases"][1]["bytes"] for folder in (model, self.chat))
         self.assertLess(read, read_before)
 
+    def file(self, name, text):
+        file = self.folder / name
+        file.write_text(text)
+        return file
+
+    def quantized(self, name, *options):
+        self.succeed("quantize", self.chat, self.folder / name, *options)
+        return (self.folder / name / "model.safetensors").read_bytes()
+
+    def test_a_calibration_changes_what_is_rounded(self):
+        words = self.file("words.txt", "hello world, what is it? " * 400)
+        items = [{"messages": [{"role": "user", "content": f"what is {i} + {j}?"}], "expected": str(i + j)}
+                 for i in range(12) for j in range(12)]
+        questions = self.file("questions.jsonl", "".join(json.dumps(item) + "\n" for item in items))
+        plain = self.quantized("plain")
+        by_words = self.quantized("by_words", "--calibration", words)
+        by_questions = self.quantized("by_questions", "--calibration", questions)
+        self.assertEqual(len({plain, by_words, by_questions}), 3)
+        self.assertEqual({len(plain)}, {len(by_words), len(by_questions)})
+        self.assertEqual(self.quantized("by_words_again", "--calibration", words, "--threads", "1"), by_words)
+        self.succeed_json("run", self.folder / "by_words", "hello", "--greedy", "--max-tokens", "4")
+
+    def test_a_calibration_that_tells_nothing_is_refused(self):
+        few = self.file("few.txt", "hello world")
+        none = self.file("none.txt", "")
+        line = json.dumps({"messages": [{"role": "user", "content": "hello"}], "expected": "hi"}) + "\n"
+        one, broken = self.file("one.jsonl", line), self.file("broken.jsonl", line + "{}\n")
+        picture = self.file("picture.jsonl", json.dumps({"image": "none.png", "query": "what?", "label": "x"}) + "\n")
+        out = self.folder / "refused"
+        for code, file, *saying in [(USAGE, few, "few.txt", "expected 1024 tokens or more", "got "),
+                                    (USAGE, none, "none.txt", "expected 1024 tokens or more", "got 0"),
+                                    (USAGE, one, "one.jsonl", "expected 1024 tokens or more"),
+                                    (FAILURE, broken, "broken.jsonl:2"),
+                                    (FAILURE, picture, "picture.jsonl:1", "no such file"),
+                                    (FAILURE, self.folder / "absent.txt", "absent.txt")]:
+            self.refuse(code, "quantize", self.chat, out, "--calibration", file, saying=saying)
+        self.refuse(USAGE, "quantize", self.chat, out, "--to", "q8", "--calibration", few, saying=["goes with q4"])
+        self.assertFalse(out.exists())
+        # What is wrong without a calibration is said before one is made.
+        self.refuse(USAGE, "quantize", self.chat, self.folder, "--force", "--calibration", few,
+                    saying=["is no quantised checkpoint"])
+
+    def test_a_calibration_can_be_interrupted(self):
+        words = self.file("book.txt", "hello world, what is it? " * 200_000)
+        process = start("quantize", self.chat, self.folder / "stopped", "--calibration", words)
+        wait_until(lambda: catches_interrupts(process.pid))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(PATIENCE_SECONDS), INTERRUPTED)
+        process.stdout.close()
+        process.stderr.close()
+        self.assertEqual([p for p in self.folder.iterdir() if "stopped" in p.name], [])
+
     def test_nothing_is_overwritten_by_mistake(self):
         model = self.folder / "kept"
         self.succeed("quantize", self.chat, model)

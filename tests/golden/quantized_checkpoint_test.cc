@@ -196,6 +196,95 @@ TEST_F(QuantizedCheckpoint, IsDescribedAsWhatItStandsFor) {
   EXPECT_EQ(after.tensors.size(), before.tensors.size());
 }
 
+// A calibration with 30 tokens.
+std::shared_ptr<Calibration> calibrated(const fs::path& original) {
+  auto calibration = std::make_shared<Calibration>();
+  const auto model =
+      ForCausalLM::from_pretrained(original, {.threads = 1, .calibration = calibration});
+  EXPECT_TRUE(calibration->is_empty());
+  CausalLMInputs inputs;
+  std::vector<std::int64_t> ids;
+  for (int i = 0; i < 30; ++i) ids.push_back((i * 37 + 5) % 95);
+  inputs.input_ids = Tensor::of(std::span<const std::int64_t>(ids), {1, 30});
+  model.forward(inputs);
+  return calibration;
+}
+
+TEST_F(QuantizedCheckpoint, ACalibrationHasTheMeanSquaresOfInputs) {
+  const auto calibration = calibrated(root_ / "original");
+  TextInputs inputs;
+  std::vector<std::int64_t> ids;
+  for (int i = 0; i < 30; ++i) ids.push_back((i * 37 + 5) % 95);
+  inputs.input_ids = Tensor::of(std::span<const std::int64_t>(ids), {1, 30});
+  const auto hidden = load(root_ / "original").model().forward(inputs).last_hidden_state;
+  // The table of embeddings is the head, which is multiplied with the last hidden states.
+  const auto head = calibration->mean_squares("model.embed_tokens.weight");
+  ASSERT_EQ(head.size(), 64u);
+  for (std::size_t d = 0; d < head.size(); ++d) {
+    double sum = 0;
+    for (std::size_t t = 0; t < 30; ++t) sum += std::pow(hidden.f32()[t * 64 + d], 2);
+    EXPECT_NEAR(head[d], sum / 30, 1e-6 * sum) << d;
+  }
+  const std::string layer = "model.layers.";
+  const auto size = [&](const std::string& name) {
+    return calibration->mean_squares(layer + name + ".weight").size();
+  };
+  EXPECT_EQ(size("0.mlp.gate_proj"), 64u);
+  EXPECT_EQ(size("0.mlp.up_proj"), 64u);
+  EXPECT_EQ(size("0.mlp.down_proj"), 0u);  // by neuron: one input for a whole group
+  EXPECT_EQ(size("2.mlp.down_proj"), 64u);
+  EXPECT_EQ(size("3.self_attn.o_proj"), 64u);
+  EXPECT_EQ(calibration->mean_squares("model.embed_tokens_per_layer.weight").size(), 0u);
+  EXPECT_EQ(calibration->mean_squares("no.such.weight").size(), 0u);
+}
+
+TEST_F(QuantizedCheckpoint, ACalibrationChangesWhatItMeasured) {
+  const auto plain = quantized(root_ / "original", Quantization::kInt4, "q4");
+  const auto calibration = calibrated(root_ / "original");
+  std::vector<std::string> files;
+  for (const int threads : {1, 3}) {
+    const fs::path folder = root_ / ("calibrated" + std::to_string(threads));
+    QuantizeOptions options;
+    options.threads = threads;
+    options.calibrate = [&] { return calibration; };
+    EXPECT_TRUE(quantize_checkpoint(root_ / "original", folder, options));
+    files.push_back(read(folder / kWeights));
+    EXPECT_NE(logits(load(folder)), logits(load(plain)));
+  }
+  EXPECT_EQ(files[0], files[1]);
+  const SafetensorsFile before(MappedFile(plain / kWeights), kWeights);
+  const SafetensorsFile after(MappedFile(root_ / "calibrated1" / kWeights), kWeights);
+  for (const auto& entry : before.entries()) {
+    const auto* same = after.find(entry.name);
+    ASSERT_NE(same, nullptr) << entry.name;
+    const bool is_equal = std::ranges::equal(before.bytes(entry), after.bytes(*same));
+    const bool is_measured =
+        entry.dtype == StoredDType::kU8 && !calibration->mean_squares(entry.name).empty();
+    EXPECT_EQ(is_equal, !is_measured) << entry.name;
+  }
+}
+
+TEST_F(QuantizedCheckpoint, ACalibrationHasToFit) {
+  QuantizeOptions options;
+  std::shared_ptr<const Calibration> calibration = std::make_shared<Calibration>();
+  options.calibrate = [&] { return calibration; };
+  const auto refused = [&](const std::string& message) {
+    expect_error(ErrorCode::kInvalidArgument, message,
+                 [&] { quantize_checkpoint(root_ / "original", root_ / "q4", options); });
+  };
+  refused("nothing was measured");
+  write_original(root_ / "odd", true);
+  calibration = calibrated(root_ / "odd");
+  refused("expected 64 inputs, got 48; it is of another model");
+  calibration = calibrated(root_ / "original");
+  options.to = Quantization::kInt8;
+  refused("goes with q4");
+  options.to = Quantization::kInt4;
+  calibration = nullptr;  // stopped
+  EXPECT_FALSE(quantize_checkpoint(root_ / "original", root_ / "q4", options));
+  EXPECT_EQ(names_in(root_), (std::vector<std::string>{"odd", "original"}));
+}
+
 TEST_F(QuantizedCheckpoint, OtherFilesComeAlongAndNothingElse) {
   const fs::path original = root_ / "original";
   write(original / "tokenizer.json", "{}");
