@@ -157,11 +157,11 @@ TEST(AssistedGenerate, GivesTheGreedyTokensOfTheModelAlone) {
 // Pages and passes have 512 entries, the window begins and ends inside of them.
 TEST(AssistedGenerate, GivesThemAroundWindowsAndPages) {
   std::mt19937 rng(12);
-  for (const std::size_t window : {500, 512, 513}) {
+  for (const std::size_t window : {500, 513}) {
     const Models models = make_models(static_cast<std::int64_t>(window), 1300);
-    for (const std::size_t end : {window, std::size_t{512}, std::size_t{1024}}) {
+    for (const std::size_t end : {window, std::size_t{1024}}) {
       Prompts prompts;
-      for (const int before : {-1, 0, 1, 4, 9}) {
+      for (const int before : {-1, 0, 9}) {
         prompts.push_back(random_ids(rng, end - static_cast<std::size_t>(before)));
       }
       auto config = new_tokens(16);
