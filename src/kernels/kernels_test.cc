@@ -226,14 +226,25 @@ TEST_P(Kernels, ProductsWithBlocksAtEverySize) {
       }
     }
   }
+  for (const std::size_t T : {15, 16, 17, 18, 19, 23}) {  // around the fewest rows of a panel
+    for (const std::size_t groups : {0, 1, 16, 17, 33, 65}) {
+      const auto x = quantize(plain, random_floats(T * groups * kGroup), groups * kGroup);
+      for (const std::size_t O : {1, 8, 15, 16, 41}) {
+        check_blocks(fast.matmul_int8, plain.matmul_int8, x, T, O, groups, kInt8GroupBytes);
+        check_blocks(fast.matmul_int4, plain.matmul_int4, x, T, O, groups, kInt4GroupBytes);
+      }
+    }
+  }
 }
 
-// The largest values there are, of both signs: no sum on the way is lost.
+// The largest values there are, of both signs: no sum on the way is lost, with few rows of x and
+// with many.
 TEST_P(Kernels, ExtremeProductsWithBlocksAreExact) {
-  const std::size_t groups = 2, K = groups * kGroup, O = kBlockRows;
+  const std::size_t T = 17, groups = 2, K = groups * kGroup, O = kBlockRows;
   for (const int sign : {1, -1}) {
-    QuantizedRows x = quantize(plain, std::vector<float>(K, static_cast<float>(sign)), K);
+    QuantizedRows x = quantize(plain, std::vector<float>(T * K, static_cast<float>(sign)), K);
     for (const bool is_int4 : {true, false}) {
+      const auto kernel = is_int4 ? fast.matmul_int4 : fast.matmul_int8;
       for (const int byte : {0x00, 0xFF, 0x0F, 0xF0, 0x7F, 0x81}) {
         const std::size_t bytes = is_int4 ? kInt4GroupBytes : kInt8GroupBytes;
         std::vector<std::byte> w(groups * bytes, static_cast<std::byte>(byte));
@@ -243,15 +254,17 @@ TEST_P(Kernels, ExtremeProductsWithBlocksAreExact) {
             std::memcpy(&w[at + 2 * o], &one, sizeof one);
           }
         }
-        std::vector<float> y(O);
-        (is_int4 ? fast.matmul_int4
-                 : fast.matmul_int8)({x.values.data(), x.scales.data(), x.biases.data(), 1,
-                                      w.data(), groups * bytes, groups, O, y.data(), O});
+        std::vector<float> y(T * O), first(O);
+        kernel({x.values.data(), x.scales.data(), x.biases.data(), T, w.data(), groups * bytes,
+                groups, O, y.data(), O});
+        kernel({x.values.data(), x.scales.data(), x.biases.data(), 1, w.data(), groups * bytes,
+                groups, O, first.data(), O});
         for (std::size_t o = 0; o < O; ++o) {
           const int value =
               is_int4 ? (o < 8 ? byte & 15 : byte >> 4) - 8 : static_cast<std::int8_t>(byte);
-          EXPECT_NEAR(y[o], static_cast<float>(sign * value) * static_cast<float>(K),
+          EXPECT_NEAR(first[o], static_cast<float>(sign * value) * static_cast<float>(K),
                       1e-4f * static_cast<float>(K));
+          for (std::size_t t = 0; t < T; ++t) EXPECT_EQ(y[t * O + o], first[o]);
         }
       }
     }
