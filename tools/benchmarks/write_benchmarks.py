@@ -172,7 +172,8 @@ def text_pairs(ours, llama, shape, model, wanted, arguments):
         prefill.add(mine[f"prefill {PROMPT}"], reading)
         decode.add(mine[f"decode after {PROMPT}"], writing / DECODED)
         memory.append((ours.memory, llama.memory))
-    return [prefill, decode], memory[-1]
+    memory.sort(key=lambda pair: pair[0] / pair[1])
+    return [prefill, decode], memory[len(memory) // 2]
 
 
 def mistral_pairs(ours, arguments):
