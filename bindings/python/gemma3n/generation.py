@@ -295,6 +295,9 @@ class GenerationMixin:
     def can_generate(self) -> bool:
         raise NotImplementedError
 
+    def sliced(self, size: Any) -> Any:
+        raise NotImplementedError
+
     def _merged_config(
         self, given: Optional[GenerationConfig], kwargs: dict[str, Any]
     ) -> tuple[GenerationConfig, dict[str, Any]]:
