@@ -163,8 +163,10 @@ Options parse(int argc, char** argv) {
 }
 
 ForCausalLM load(const Options& options) {
-  const auto size = [config = TextConfig::from_pretrained(options.checkpoint)](
-                        const std::string& file) { return MatFormerConfig::from_text(file, config); };
+  const auto size = [config =
+                         TextConfig::from_pretrained(options.checkpoint)](const std::string& file) {
+    return MatFormerConfig::from_text(file, config);
+  };
   LoadOptions load_options;
   if (!options.load_size.empty()) load_options.matformer = size(options.load_size);
   const auto model = ForCausalLM::from_pretrained(options.checkpoint, load_options);
