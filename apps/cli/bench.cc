@@ -116,8 +116,9 @@ below 1 is slower. If a case is slower by more than the tolerance, the exit code
 --synthetic needs about 11 GB of memory for e2b and 16 GB for e4b, and a minute to fill it.
 
 --json prints one object: format ("gemma3n bench 1"), model, version, compiler, cpu, instruction_set,
-kv_cache, repeats, decode_tokens; limits, for each number of threads: threads, read_bytes_per_second,
-f32_ops_per_second, int8_ops_per_second (a multiply-add is two); cases: case, storage, threads,
+kv_cache, size, repeats, decode_tokens; limits, for each number of threads: threads,
+read_bytes_per_second, f32_ops_per_second, int8_ops_per_second (a multiply-add is two); cases: case,
+storage, threads,
 seconds (the median; of decode, for one token), min_seconds, max_seconds; of prefill and decode
 context, tokens (that the seconds stand for), tokens_per_second; where the work is known f32_ops,
 int8_ops, bytes, limit_seconds, limited_by ("memory", "arithmetic"), share; with --compare

@@ -70,6 +70,7 @@ class Measurement {
     report_.model = (plan.is_synthetic ? "synthetic " : "") + plan.model;
     report_.system = system_info();
     report_.cache = plan.cache;
+    if (plan.size) report_.size = plan.size->name;
     report_.repeats = plan.repeats;
     report_.decode_tokens = plan.decode_tokens;
   }

@@ -134,6 +134,7 @@ std::string bench_json(const BenchReport& report, const Comparison* comparison) 
       .member("cpu", report.system.cpu)
       .member("instruction_set", report.system.active_instruction_set)
       .member("kv_cache", cache_storage_name(report.cache))
+      .member("size", report.size)
       .member("repeats", report.repeats)
       .member("decode_tokens", report.decode_tokens);
   write_limits(json, report);

@@ -36,6 +36,7 @@ struct BenchReport {
   std::string model;
   SystemInfo system;
   CacheStorage cache = CacheStorage::kF32;
+  std::string size = "full";  // of the text model
   std::int64_t repeats = 0;
   std::int64_t decode_tokens = 0;
   std::vector<std::pair<int, MachineLimits>> limits;  // by number of threads

@@ -165,13 +165,11 @@ class Evaluation {
   void answer(const std::vector<const EvalItem*>& pending) {
     if (pending.empty()) return;
     const auto start = Clock::now();
-    // A draft is a part of the whole model, too.
-    const auto size = model_size(arguments_.model, arguments_.size);
-    model_ = load_model(arguments_.model, thread_count(arguments_.threads),
-                        quantization(arguments_.quantize),
-                        arguments_.draft ? std::nullopt : arguments_.size);
-    draft_ = draft_model(model_->text(), arguments_.draft);
-    if (draft_ && size) model_ = model_->sliced(*size);
+    auto [model, draft] =
+        load_model_and_draft(arguments_.model, thread_count(arguments_.threads),
+                             quantization(arguments_.quantize), arguments_.size, arguments_.draft);
+    model_ = std::move(model);
+    draft_ = std::move(draft);
     load_seconds_ = seconds_since(start);
 
     InterruptScope interrupt(InterruptScope::Second::kEndsTheProgram);

@@ -60,13 +60,6 @@ std::optional<MatFormerConfig> model_size(const std::filesystem::path& model_dir
   return MatFormerConfig::from_text(*given, TextConfig::from_pretrained(model_dir));
 }
 
-std::optional<ForCausalLM> draft_model(const ForCausalLM& whole,
-                                       const std::optional<std::string>& given) {
-  if (!given) return std::nullopt;
-  if (std::filesystem::is_directory(*given)) return load_model(*given, whole.threads()).text();
-  return whole.sliced(MatFormerConfig::from_text(*given, whole.config()));
-}
-
 int thread_count(std::int64_t given) {
   if (given < 1 || given > kMaxThreads) {
     fail(ErrorCode::kInvalidArgument, "--threads: expected 1 to ", kMaxThreads, ", got ", given);
@@ -95,6 +88,23 @@ ForConditionalGeneration load_whole_model(const std::filesystem::path& model_dir
   auto options = load_options(progress, threads, quantization, calibration);
   options.matformer = matformer;
   return ForConditionalGeneration::from_pretrained(model_dir, options);
+}
+
+std::optional<ForCausalLM> draft_model(const ForCausalLM& whole,
+                                       const std::optional<std::string>& given) {
+  if (!given) return std::nullopt;
+  if (std::filesystem::is_directory(*given)) return load_model(*given, whole.threads()).text();
+  return whole.sliced(MatFormerConfig::from_text(*given, whole.config()));
+}
+
+ModelAndDraft load_model_and_draft(const std::filesystem::path& model_dir, int threads,
+                                   Quantization quantization,
+                                   const std::optional<std::string>& size,
+                                   const std::optional<std::string>& draft) {
+  if (!draft) return {load_model(model_dir, threads, quantization, size), std::nullopt};
+  const auto part = model_size(model_dir, size);
+  const auto whole = load_model(model_dir, threads, quantization);
+  return {part ? whole.sliced(*part) : whole, draft_model(whole.text(), draft)};
 }
 
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads, Quantization quantization) {

@@ -30,11 +30,6 @@ Quantization quantization(const std::optional<std::string>& given);
 std::optional<MatFormerConfig> model_size(const std::filesystem::path& model_dir,
                                           const std::optional<std::string>& given);
 
-// The model that --draft names: a size of `whole`, or what is in a folder; absent if not given.
-// Throws: as MatFormerConfig::from_text and ForCausalLM::from_pretrained.
-std::optional<ForCausalLM> draft_model(const ForCausalLM& whole,
-                                       const std::optional<std::string>& given);
-
 // What --threads says.   Returns 0 if it was not given: one per core.
 // Throws: kInvalidArgument unless it is 1 to 1024.
 int thread_count(std::optional<std::int64_t> given);
@@ -52,6 +47,22 @@ ForConditionalGeneration load_whole_model(
     const std::filesystem::path& model_dir, int threads,
     Quantization quantization = Quantization::kNone, const std::optional<std::string>& size = {},
     const std::shared_ptr<Calibration>& calibration = nullptr);
+
+// The model that --draft names: a size of `whole`, or what is in a folder; absent if not given.
+// Throws: as MatFormerConfig::from_text and ForCausalLM::from_pretrained.
+std::optional<ForCausalLM> draft_model(const ForCausalLM& whole,
+                                       const std::optional<std::string>& given);
+
+struct ModelAndDraft {
+  AnyModel model;
+  std::optional<ForCausalLM> draft;
+};
+// What --size and --draft say of one checkpoint, of which all is loaded if both are given.
+// Throws: as load_model and draft_model.
+ModelAndDraft load_model_and_draft(const std::filesystem::path& model_dir, int threads,
+                                   Quantization quantization,
+                                   const std::optional<std::string>& size,
+                                   const std::optional<std::string>& draft);
 
 // Random weights of this shape.
 ForCausalLM make_synthetic_model(const TextConfig& config, int threads,

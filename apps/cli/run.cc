@@ -208,14 +208,9 @@ int run(Arguments arguments, Output& out) {
   const auto inputs = process(arguments, processor,
                               load_media_parts(arguments.media, sample_rate_hz(processor)), prompt);
 
-  // A draft is a part of the whole model, too.
-  const auto loaded_size = arguments.draft ? std::nullopt : arguments.size;
-  auto model = load_model(*arguments.model, thread_count(arguments.threads),
-                          quantization(arguments.quantize), loaded_size);
-  const auto draft = draft_model(model.text(), arguments.draft);
-  if (const auto size = model_size(*arguments.model, arguments.size); size && draft) {
-    model = model.sliced(*size);
-  }
+  const auto [model, draft] =
+      load_model_and_draft(*arguments.model, thread_count(arguments.threads),
+                           quantization(arguments.quantize), arguments.size, arguments.draft);
   Timings timings = {.load_seconds = seconds_since(start)};
 
   const bool streams = !arguments.json && config.num_return_sequences == 1;

@@ -134,8 +134,10 @@ std::shared_ptr<const ModelImpl> load_model(const std::filesystem::path& model_d
   model->resources->weights = checkpoint;
   prepare_model(*model, towers.get(), wanted, options.on_progress);
   if (options.calibration) measure_inputs(*model, text_prefix(*checkpoint), options.calibration);
-  if (towers) model->outer_config = towers->config;
-  if (model->outer_config) model->outer_config->text_config = model->config;
+  if (towers) {
+    model->outer_config = towers->config;
+    model->outer_config->text_config = model->config;
+  }
   model->resources->multimodal = std::move(towers);
   return model;
 }

@@ -57,6 +57,14 @@ class BenchTest(CliTest, SmallWholeModel):
         self.assertLess(least, most)
         self.refuse(USAGE, "bench", self.chat, "--kv-cache", "f8", saying=["f32, bf16 or int8"])
 
+    def test_a_size_is_timed_and_named(self):
+        size = self.folder / "two.json"
+        size.write_text(json.dumps({"FFN Hidden Dims": [48, 48], "Layers Skipped": [2]}))
+        whole = self.succeed_json("bench", self.chat, *ONE)
+        part = self.succeed_json("bench", self.chat, *ONE, "--size", size)
+        self.assertEqual((whole["size"], part["size"]), ("full", "two"))
+        self.assertLess(part["cases"][1]["bytes"], whole["cases"][1]["bytes"])
+
     def test_the_table_has_a_line_for_each(self):
         lines = self.succeed("bench", self.chat, "--contexts", "8,9", *ONE[2:]).splitlines()
         self.assertEqual([line.split()[:4] for line in lines[3:]],
