@@ -307,23 +307,6 @@ TEST_P(Kernels, ScatteredRows) {
   check_rows(fast.dot_rows_f16, plain.dot_rows_f16, fast.add_rows_f16, plain.add_rows_f16);
 }
 
-TEST_P(Kernels, OneRowAddedToMany) {
-  for (const std::size_t count : {0, 1, 2, 5}) {
-    for (const std::size_t n : {0, 1, 8, 15, 16, 27, 70}) {
-      const auto w = random_floats(n), h = random_floats(count);
-      auto a = random_floats(count * (n + 1)), b = a;
-      std::vector<float*> a_rows(count), b_rows(count);
-      for (std::size_t i = 0; i < count; ++i) {
-        a_rows[i] = &a[(count - 1 - i) * (n + 1)];
-        b_rows[i] = &b[(count - 1 - i) * (n + 1)];
-      }
-      fast.add_to_rows({w.data(), h.data(), a_rows.data(), count, n});
-      plain.add_to_rows({w.data(), h.data(), b_rows.data(), count, n});
-      expect_same_bits(a, b, "add_to_rows");
-    }
-  }
-}
-
 TEST_P(Kernels, SelectAbove) {
   constexpr float inf = std::numeric_limits<float>::infinity();
   for (const std::size_t n : {0, 1, 7, 8, 9, 31, 300}) {

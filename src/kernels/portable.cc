@@ -83,12 +83,6 @@ void add_rows(const AddRows<W>& a) {
   }
 }
 
-void add_to_rows(const AddToRows& a) {
-  for (std::size_t i = 0; i < a.count; ++i) {
-    for (std::size_t n = 0; n < a.N; ++n) a.y[i][n] = std::fma(a.h[i], a.w[n], a.y[i][n]);
-  }
-}
-
 std::size_t select_above(const float* x, std::size_t n, float cutoff, std::int32_t* places,
                          float* above) {
   std::size_t count = 0;
@@ -426,7 +420,6 @@ const KernelTable& portable_kernels() {
       .add_rows_f32 = add_rows<float>,
       .add_rows_bf16 = add_rows<Bf16>,
       .add_rows_f16 = add_rows<F16>,
-      .add_to_rows = add_to_rows,
       .select_above = select_above,
       .quantize_row = quantize_row,
       .find_int4_scales = find_int4_scales,

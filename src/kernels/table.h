@@ -63,16 +63,6 @@ struct AddRows {
   std::size_t N;
 };
 
-// y[i][n] += h[i] * w[n] for i < count: one weight row added to scattered rows, all of them
-// different.
-struct AddToRows {
-  const float* w;
-  const float* h;
-  float* const* y;
-  std::size_t count;
-  std::size_t N;
-};
-
 // ---- Weights of 4 and 8 bits ----
 //
 // kGroup values along k share a scale; x is quantised in the same way, row by row, with 8 bits. So
@@ -182,8 +172,6 @@ struct KernelTable {
   void (*add_rows_f32)(const AddRows<float>&);
   void (*add_rows_bf16)(const AddRows<Bf16>&);
   void (*add_rows_f16)(const AddRows<F16>&);
-
-  void (*add_to_rows)(const AddToRows&);
 
   // Finds where x[i] - cutoff is above zero, or NaN: these i, ascending, and the differences.
   // Returns how many; with null for both, only counts.

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "ops/input_squares.h"
 
 namespace gemma3n {
 namespace {
 
-constexpr Index kManyRows = 8;    // from these on neurons are shared by rows
-constexpr Index kRowBlock = 128;  // rows that share a widened neuron while they are in the cache
+constexpr Index kRowBlock = 128;  // rows that share a neuron of up while they are in the cache
+
+std::size_t size(Index i) { return static_cast<std::size_t>(i); }
 
 // The active neurons of all rows, row after row: row t's are [first[t], first[t + 1]).
 struct Survivors {
@@ -21,14 +21,14 @@ struct Survivors {
 
 Survivors find_survivors(Ops& op, View<const float> gate, float std_multiplier, Activation f) {
   const auto [T, F] = dims<2>(gate);
-  const auto rows = static_cast<std::size_t>(T), width = static_cast<std::size_t>(F);
+  const auto rows = size(T), width = size(F);
   const KernelTable& k = op.kernels();
   auto cutoff = op.arena().array<float>(rows);
   Survivors s;
   s.first = op.arena().array<Index>(rows + 1);
   s.first[0] = 0;
   op.for_rows(T, 4 * F, [&](Index begin, Index end) {
-    for (auto t = static_cast<std::size_t>(begin); t < static_cast<std::size_t>(end); ++t) {
+    for (auto t = size(begin); t < size(end); ++t) {
       const float* row = gate[static_cast<Index>(t)].data();
       float mean = 0, std = 0;
       k.mean_std(row, width, &mean, &std);
@@ -38,11 +38,11 @@ Survivors find_survivors(Ops& op, View<const float> gate, float std_multiplier, 
   });
   for (std::size_t t = 0; t < rows; ++t) s.first[t + 1] += s.first[t];
 
-  const auto total = static_cast<std::size_t>(s.first[rows]);
+  const auto total = size(s.first[rows]);
   s.neuron = op.arena().array<std::int32_t>(total);
   auto value = op.arena().tensor({static_cast<Index>(total)});
   op.for_rows(T, F, [&](Index begin, Index end) {
-    for (auto t = static_cast<std::size_t>(begin); t < static_cast<std::size_t>(end); ++t) {
+    for (auto t = size(begin); t < size(end); ++t) {
       const Index at = s.first[t];
       k.select_above(gate[static_cast<Index>(t)].data(), width, cutoff[t], s.neuron.data() + at,
                      value.data() + at);
@@ -59,41 +59,37 @@ struct ByNeuron {
   std::span<Index> first;  // [blocks, F + 1]
   std::span<Index> place;  // index into Survivors::value
   std::span<std::int32_t> row;
-  std::span<float> value;  // what Survivors::value becomes
+  std::span<float> product;  // up[neuron] . x[row]
 
-  std::size_t begin(Index b, Index n) const {
-    return static_cast<std::size_t>(first[static_cast<std::size_t>(b * (F + 1) + n)]);
-  }
+  std::size_t begin(Index b, Index n) const { return size(first[size(b * (F + 1) + n)]); }
 };
 
 ByNeuron order_by_neuron(Ops& op, const Survivors& s, Index T, Index F) {
   ByNeuron b;
   b.F = F;
   b.blocks = (T + kRowBlock - 1) / kRowBlock;
-  b.first = op.arena().array<Index>(static_cast<std::size_t>(b.blocks * (F + 1)));
+  b.first = op.arena().array<Index>(size(b.blocks * (F + 1)));
   b.place = op.arena().array<Index>(s.neuron.size());
   b.row = op.arena().array<std::int32_t>(s.neuron.size());
-  b.value = op.arena().array<float>(s.neuron.size());
+  b.product = op.arena().array<float>(s.neuron.size());
   op.pool().run(b.blocks, [&](Index block) {
     const Index t0 = block * kRowBlock, t1 = std::min(T, t0 + kRowBlock);
     Index* first = b.first.data() + block * (F + 1);
     // Counted two places further, summed one place further: then each is its neuron's next place,
     // and at the end the next neuron's first.
     std::fill_n(first, F + 1, 0);
-    const Index begin = s.first[static_cast<std::size_t>(t0)];
-    const Index end = s.first[static_cast<std::size_t>(t1)];
+    const Index begin = s.first[size(t0)];
+    const Index end = s.first[size(t1)];
     for (Index i = begin; i < end; ++i) {
-      const Index n = s.neuron[static_cast<std::size_t>(i)];
+      const Index n = s.neuron[size(i)];
       if (n + 2 <= F) ++first[n + 2];
     }
     first[0] = begin;
     if (F > 0) first[1] = begin;
     for (Index n = 1; n < F; ++n) first[n + 1] += first[n];
     for (Index t = t0; t < t1; ++t) {
-      for (Index i = s.first[static_cast<std::size_t>(t)];
-           i < s.first[static_cast<std::size_t>(t) + 1]; ++i) {
-        const auto at =
-            static_cast<std::size_t>(first[s.neuron[static_cast<std::size_t>(i)] + 1]++);
+      for (Index i = s.first[size(t)]; i < s.first[size(t) + 1]; ++i) {
+        const auto at = size(first[s.neuron[size(i)] + 1]++);
         b.place[at] = i;
         b.row[at] = static_cast<std::int32_t>(t);
       }
@@ -102,22 +98,28 @@ ByNeuron order_by_neuron(Ops& op, const Survivors& s, Index T, Index F) {
   return b;
 }
 
-// The weights of neuron n from `first` on: read() where they lie, widen() as f32.
+// Asks for bytes that will be read soon.
+void prefetch(const void* begin, Index bytes) {
+  constexpr Index kLine = 64;
+  for (Index i = 0; i < bytes; i += kLine) {
+    __builtin_prefetch(static_cast<const std::byte*>(begin) + i);
+  }
+}
+
+// The weights of neuron n from `first` on: fetch() asks for them, as neurons lie far apart, and
+// read() gives them where they lie.
 template <typename W>
 struct StoredRows {
   const Weight& w;
-  void (*widen_values)(const W*, float*, std::size_t);  // null if they are f32
 
-  const W* read(Index n, Index first, Index, float*) const {
-    return static_cast<const W*>(w.data) + n * w.shape[1] + first;
+  void fetch(Index n, Index first, Index count) const {
+    prefetch(at(n, first), count * static_cast<Index>(sizeof(W)));
   }
-  const float* widen(Index n, Index first, Index count, float* scratch) const {
-    if constexpr (std::is_same_v<W, float>) {
-      return read(n, first, count, scratch);
-    } else {
-      widen_values(read(n, first, count, scratch), scratch, static_cast<std::size_t>(count));
-      return scratch;
-    }
+  const W* read(Index n, Index first, Index, float*) const { return at(n, first); }
+
+ private:
+  const W* at(Index n, Index first) const {
+    return static_cast<const W*>(w.data) + n * w.shape[1] + first;
   }
 };
 
@@ -125,16 +127,20 @@ struct StoredRows {
 template <typename Group>
 struct GroupRows {
   const Weight& w;
-  void (*widen_groups)(const Group*, float*, std::size_t);
+  void (*widen)(const Group*, float*, std::size_t);
 
-  const float* widen(Index n, Index first, Index count, float* scratch) const {
-    constexpr auto kSize = static_cast<Index>(kGroup);
-    widen_groups(static_cast<const Group*>(w.data) + (n * w.shape[1] + first) / kSize, scratch,
-                 static_cast<std::size_t>(count / kSize));
-    return scratch;
+  void fetch(Index n, Index first, Index count) const {
+    prefetch(at(n, first), count / kSize * static_cast<Index>(sizeof(Group)));
   }
   const float* read(Index n, Index first, Index count, float* scratch) const {
-    return widen(n, first, count, scratch);
+    widen(at(n, first), scratch, size(count / kSize));
+    return scratch;
+  }
+
+ private:
+  static constexpr auto kSize = static_cast<Index>(kGroup);
+  const Group* at(Index n, Index first) const {
+    return static_cast<const Group*>(w.data) + (n * w.shape[1] + first) / kSize;
   }
 };
 
@@ -147,94 +153,54 @@ void multiply_up(Ops& op, void (*dot_rows)(const DotRows<W>&), const Rows& up, V
   auto rows = op.arena().array<const float*>(b.row.size());
   const Index parts = std::max<Index>(2, kMostPieces / std::max<Index>(1, b.blocks));
   const Index part = (F + parts - 1) / parts, pieces = b.blocks * parts;
-  auto scratch = op.arena().array<float>(static_cast<std::size_t>(pieces * D));
+  auto scratch = op.arena().array<float>(size(pieces * D));
   op.pool().run(pieces, [&](Index piece) {
     const Index block = piece / parts, n0 = piece % parts * part;
     for (Index n = n0; n < std::min(F, n0 + part); ++n) {
       const auto first = b.begin(block, n), last = b.begin(block, n + 1);
       if (first == last) continue;
+      if (last < b.begin(block, F)) up.fetch(s.neuron[size(b.place[last])], 0, D);
       for (auto i = first; i < last; ++i) rows[i] = x[b.row[i]].data();
       dot_rows({.w = up.read(n, 0, D, scratch.data() + piece * D),
                 .x = rows.data() + first,
                 .count = last - first,
-                .K = static_cast<std::size_t>(D),
-                .y = b.value.data() + first});
+                .K = size(D),
+                .y = b.product.data() + first});
       for (auto i = first; i < last; ++i) {
-        float& value = s.value[static_cast<std::size_t>(b.place[i])];
-        b.value[i] = value *= b.value[i];
+        s.value[size(b.place[i])] *= b.product[i];
       }
     }
   });
 }
 
-// y[t] = sum_i value[i] down[neuron[i]] over row t's survivors, row by row.
+// y[t] = sum_i value[i] down[neuron[i]] over row t's survivors. The same channels of all rows
+// follow each other: what one row has read is in a cache for the next ones.
 template <typename W, typename Rows>
-void add_by_row(Ops& op, void (*add_rows)(const AddRows<W>&), const Rows& down, const Survivors& s,
-                View<float> y) {
+void add_down(Ops& op, void (*add_rows)(const AddRows<W>&), const Rows& down, const Survivors& s,
+              View<float> y) {
   constexpr Index kPiece = 512;  // channels, so that one row's work can be shared too
-  constexpr std::size_t kTogether = 16;
+  constexpr std::size_t kTogether = 4;
+  constexpr std::size_t kAhead = 4;  // neurons
   static_assert(kPiece % kGroup == 0);
   const auto [T, D] = dims<2>(y);
   const Index pieces = (D + kPiece - 1) / kPiece;
-  op.pool().run(T * pieces, [&, D = D](Index piece) {
+  op.pool().run(T * pieces, [&, T = T, D = D](Index piece) {
     float scratch[kTogether * kPiece];
     const W* rows[kTogether];
-    const Index d0 = piece % pieces * kPiece, d1 = std::min(D, d0 + kPiece);
-    const auto t = static_cast<std::size_t>(piece / pieces);
-    const auto last = static_cast<std::size_t>(s.first[t + 1]);
-    float* out = y[piece / pieces].data() + d0;
+    const Index d0 = piece / T * kPiece, d1 = std::min(D, d0 + kPiece);
+    const Index t = piece % T;
+    const auto first = size(s.first[size(t)]), last = size(s.first[size(t + 1)]);
+    float* out = y[t].data() + d0;
     std::fill_n(out, d1 - d0, 0.0f);
-    for (auto i = static_cast<std::size_t>(s.first[t]); i < last; i += kTogether) {
+    for (auto i = first; i < last; i += kTogether) {
       const std::size_t count = std::min(kTogether, last - i);
       for (std::size_t j = 0; j < count; ++j) {
+        if (i + j + kAhead < last) down.fetch(s.neuron[i + j + kAhead], d0, d1 - d0);
         rows[j] = down.read(s.neuron[i + j], d0, d1 - d0, scratch + j * kPiece);
       }
-      add_rows({.rows = rows,
-                .h = s.value.data() + i,
-                .count = count,
-                .y = out,
-                .N = static_cast<std::size_t>(d1 - d0)});
+      add_rows(
+          {.rows = rows, .h = s.value.data() + i, .count = count, .y = out, .N = size(d1 - d0)});
     }
-  });
-}
-
-// The same neuron by neuron, each widened once for all rows: every row meets its neurons in the
-// same order.
-template <typename Rows>
-void add_by_neuron(Ops& op, const Rows& down, const ByNeuron& b, View<float> y) {
-  constexpr Index kPiece = 128;  // channels: a pass's sums stay in the second cache
-  constexpr std::size_t kTogether = 2 * kRowBlock;
-  static_assert(kPiece % kGroup == 0);
-  const auto [T, D] = dims<2>(y);
-  const Index pieces = (D + kPiece - 1) / kPiece;
-  auto sums = op.arena().tensor({pieces, T, kPiece});  // y's own rows would share few cache lines
-  op.pool().run(pieces, [&, T = T, D = D](Index piece) {
-    const Index d0 = piece * kPiece, width = std::min(kPiece, D - d0);
-    auto sum = sums[piece];
-    std::ranges::fill(sum.span(), 0.0f);
-    float scratch[kPiece];
-    float values[kTogether];
-    float* rows[kTogether];
-    for (Index n = 0; n < b.F; ++n) {
-      const float* w = nullptr;
-      std::size_t count = 0;
-      const auto add = [&] {
-        if (count == 0) return;
-        if (w == nullptr) w = down.widen(n, d0, width, scratch);
-        op.kernels().add_to_rows(
-            {.w = w, .h = values, .y = rows, .count = count, .N = static_cast<std::size_t>(width)});
-        count = 0;
-      };
-      for (Index block = 0; block < b.blocks; ++block) {
-        if (count + kRowBlock > kTogether) add();
-        for (auto i = b.begin(block, n); i < b.begin(block, n + 1); ++i) {
-          values[count] = b.value[i];
-          rows[count++] = sum.data() + b.row[i] * kPiece;
-        }
-      }
-      add();
-    }
-    for (Index t = 0; t < T; ++t) std::copy_n(sum[t].data(), width, y[t].data() + d0);
   });
 }
 
@@ -250,11 +216,11 @@ auto with_rows(const KernelTable& k, const Weight& w, const F& f) {
   check(w.storage == Storage::kRows, "weights of neurons lie in rows");
   switch (w.dtype) {
     case DType::kF32:
-      return f(k.dot_rows_f32, k.add_rows_f32, StoredRows<float>{w, nullptr});
+      return f(k.dot_rows_f32, k.add_rows_f32, StoredRows<float>{w});
     case DType::kBF16:
-      return f(k.dot_rows_bf16, k.add_rows_bf16, StoredRows<Bf16>{w, k.widen_bf16});
+      return f(k.dot_rows_bf16, k.add_rows_bf16, StoredRows<Bf16>{w});
     case DType::kF16:
-      return f(k.dot_rows_f16, k.add_rows_f16, StoredRows<F16>{w, k.widen_f16});
+      return f(k.dot_rows_f16, k.add_rows_f16, StoredRows<F16>{w});
     default:
       fail(ErrorCode::kInternal, "a weight is f32, bf16 or f16");
   }
@@ -278,13 +244,8 @@ View<float> sparse_mlp(Ops& op, View<const float> x, View<const float> gate, flo
   with_rows(k, up, [&](auto dot_rows, auto, const auto& rows) {
     multiply_up(op, dot_rows, rows, x, by_neuron, s);
   });
-  with_rows(k, down.rows, [&, T = T](auto, auto add_rows, const auto& rows) {
-    if (T >= kManyRows) {
-      add_by_neuron(op, rows, by_neuron, y);
-    } else {
-      add_by_row(op, add_rows, rows, s, y);
-    }
-  });
+  with_rows(k, down.rows,
+            [&](auto, auto add_rows, const auto& rows) { add_down(op, add_rows, rows, s, y); });
   return y;
 }
 

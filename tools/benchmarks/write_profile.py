@@ -26,7 +26,7 @@ PARTS = [
     ("not counted", r"_chains$|xor_words|read_limit|^main$"),
     ("products of weights in blocks", r"block_tile|block_matmul|widen_panel|panel"),
     ("products of f32, bf16 and f16 weights", r"run_tile|matmul<|widen_bf16|widen_f16|widen_block"),
-    ("sparse layers: up and down neuron by neuron", r"add_to_rows|add_by_neuron|multiply_up|multiply_down|dot_rows|widen_int[48]|order_by_neuron|select_above|mean_std|find_survivors|sparse_mlp"),
+    ("sparse layers: up and down neuron by neuron", r"add_rows|add_down|multiply_up|dot_rows|widen_int[48]|order_by_neuron|select_above|mean_std|find_survivors|sparse_mlp"),
     ("attention", r"attend|rotate|KvLayout|store_keys|narrow_"),
     ("inputs rounded to 8 bits", r"quantize_row"),
     ("norms", r"rms_norm|sum_squares"),
