@@ -42,7 +42,7 @@ struct GenerationConfig {
   std::int64_t prefill_chunk_size = 0;  // tokens per sequence and pass; 0 = whole prompt
   // The next three only matter with GenerateOptions::assistant_model.
   // Differs: HF has 20 and "constant", and its "heuristic" goes beyond num_assistant_tokens.
-  std::int64_t num_assistant_tokens = 5;  // proposed at a time, at most; 1 to 256
+  std::int64_t num_assistant_tokens = 3;  // proposed at a time, at most; 1 to 256
   // "constant", or "heuristic": two more at a time after all were accepted, one fewer after others.
   // ("heuristic_transient" is the same here.)
   std::string num_assistant_tokens_schedule = "heuristic";

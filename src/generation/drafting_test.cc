@@ -176,6 +176,7 @@ TEST(DraftLength, EndsWithATokenThatTheAssistantDoubts) {
     logits[static_cast<std::size_t>(ids.back() + 1) % 4] = static_cast<float>(std::log(p));
   };
   auto config = new_tokens(8);
+  config.num_assistant_tokens = 5;
   for (const auto& [threshold, passes] :
        {std::pair{0.2, std::vector<std::size_t>{1, 6, 1}},
         std::pair{0.5, std::vector<std::size_t>{1, 3, 2, 2}},

@@ -8,12 +8,7 @@ namespace gemma3n {
 namespace {
 
 constexpr Index kQueryBlock = 16;  // queries that share a block of keys while it is in the cache
-constexpr Index kManyRows = 12;    // from here on the work takes longer than reading the memory
-
-// With few rows, so many keys or values at once, between which memory is fetched. Multiples of what
-// kernels take at once.
-constexpr Index kKeyPiece = 12;
-constexpr Index kValuePiece = 16;
+constexpr Index kManyRows = 12;    // from these on it pays to widen values once for all
 
 // Consecutive queries [t0, t1) of one sequence.
 struct Block {
@@ -96,22 +91,6 @@ void widen(const KernelTable& k, const std::int8_t* x, float* y, std::size_t n) 
 }
 
 std::size_t size(Index n) { return static_cast<std::size_t>(n); }
-
-// Memory that will be needed next, fetched bit by bit while other work is done.
-class Fetch {
- public:
-  Fetch(const void* begin, Index bytes)
-      : at_(static_cast<const std::byte*>(begin)), end_(at_ + bytes) {}
-  void some(Index bytes) {
-    constexpr Index kLine = 64;
-    for (const std::byte* stop = at_ + std::min(bytes, end_ - at_); at_ < stop; at_ += kLine) {
-      __builtin_prefetch(at_);
-    }
-  }
-
- private:
-  const std::byte *at_, *end_;
-};
 
 // T: what an element of a page is.
 template <typename T>
@@ -245,22 +224,15 @@ class Attend {
     const Index r0 = (t0 - block.t0) * G_, rows = (t1 - t0) * G_;
     const T* keys = reinterpret_cast<const T*>(data + layout_.key(head, slot));
     const T* values = reinterpret_cast<const T*>(data + layout_.value(head, slot));
-    const bool is_thin = rows < kManyRows;
-    const Index row_bytes = E_ * layout_.element_bytes();
-    Fetch next_values(values, is_thin ? all.size() * row_bytes : 0);
-    const Index key_piece = is_thin ? kKeyPiece : kKeyBlock;
-    for (Index j = 0; j < all.size(); j += key_piece) {
-      next_values.some(key_piece * row_bytes);
-      matmul(k_, {.x = scratch.q + r0 * E_,
-                  .x_stride = size(E_),
-                  .T = size(rows),
-                  .w = keys + j * E_,
-                  .w_stride = size(E_),
-                  .O = size(std::min(key_piece, all.size() - j)),
-                  .K = size(E_),
-                  .y = scratch.scores + r0 * kKeyBlock + j,
-                  .y_stride = kKeyBlock});
-    }
+    matmul(k_, {.x = scratch.q + r0 * E_,
+                .x_stride = size(E_),
+                .T = size(rows),
+                .w = keys,
+                .w_stride = size(E_),
+                .O = size(all.size()),
+                .K = size(E_),
+                .y = scratch.scores + r0 * kKeyBlock,
+                .y_stride = kKeyBlock});
     for (Index t = t0; t < t1; ++t) {
       const Span own = seen(t, begin, end);
       if (own.size() <= 0) continue;
@@ -273,9 +245,7 @@ class Attend {
       }
     }
 
-    const bool is_last = end % kPageEntries == 0;  // of the page
-    Fetch next_keys(keys + all.size() * E_, is_thin && !is_last ? kKeyBlock * row_bytes : 0);
-    const bool is_widened = !std::is_same_v<T, float> && !is_thin;
+    const bool is_widened = !std::is_same_v<T, float> && rows >= kManyRows;
     if (is_widened) widen(k_, values, scratch.values, size(all.size() * E_));
     for (Index t = t0, next = t0; t < t1; t = next) {  // queries that see the same go together
       const Span own = seen(t, begin, end);
@@ -284,13 +254,6 @@ class Attend {
       const Index from = own.begin - all.begin;
       if (is_widened) {
         add_values(block, t, next, own.size(), from, scratch.values + from * E_, scratch, sums);
-      } else if (is_thin) {
-        for (Index j = 0; j < own.size(); j += kValuePiece) {
-          next_keys.some(kValuePiece * row_bytes);
-          if (j > 0) std::fill_n(scratch.rescale + (t - block.t0) * G_, (next - t) * G_, 1.0f);
-          add_values(block, t, next, std::min(kValuePiece, own.size() - j), from + j,
-                     values + (from + j) * E_, scratch, sums);
-        }
       } else {
         add_values(block, t, next, own.size(), from, values + from * E_, scratch, sums);
       }
