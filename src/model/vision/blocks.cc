@@ -20,6 +20,16 @@ void for_tiles(Ops& op, Index pixels, const Body& body) {
   }
 }
 
+// y[e, n] = x[n, e]
+View<const float> transposed(Ops& op, View<const float> x) {
+  const auto [N, E] = dims<2>(x);
+  auto y = op.arena().tensor({E, N});
+  for (Index n = 0; n < N; ++n) {
+    for (Index e = 0; e < E; ++e) y(e, n) = x(n, e);
+  }
+  return y;
+}
+
 // y *= gamma, in place; nothing if gamma is absent. Ref: timm LayerScale2d
 void scale_channels(Ops& op, View<float> y, const Vector& gamma) {
   if (gamma.data() == nullptr) return;
@@ -95,25 +105,24 @@ View<float> MobileAttention::Source::forward(Ops& op, const FeatureMap& x) const
 
 // softmax(q k / sqrt(E)) v.   q: [T, H * E], k and v: [N, E], returns [T, H * E].
 // All heads of a few pixels are one matrix against the keys, and their weights one against the
-// values, so no more scores exist than those of the pixels at hand.
+// values, so no more scores exist than those of the pixels at hand. Heads are short: scores are
+// sums of whole columns of keys, which leaves no lanes to add up.
 View<float> MobileAttention::attend(Ops& op, View<float> q, View<const float> k,
                                     View<const float> v) const {
   constexpr Index kPixels = 4;
   const Index T = q.shape()[0], N = k.shape()[0];
   auto out = op.arena().tensor({T, H * E});
-  auto v_columns = op.arena().tensor({E, N});
-  for (Index n = 0; n < N; ++n) {
-    for (Index e = 0; e < E; ++e) v_columns(e, n) = v(n, e);
-  }
+  const auto k_columns = transposed(op, k), v_columns = transposed(op, v);
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(E)));
   const auto dim = static_cast<std::size_t>(E), keys = static_cast<std::size_t>(N);
   const KernelTable& kernels = op.kernels();
   op.pool().parallel_for(T, kPixels, [&](Index begin, Index end) {
     const auto count = static_cast<std::size_t>((end - begin) * H);
-    std::vector<float> scores(count * keys), sums(count);
+    std::vector<float> scores(count * keys), sums(count), ones(count, 1.0f);
     float* asked = q[begin].data();
     for (std::size_t i = 0; i < count * dim; ++i) asked[i] *= scale;
-    kernels.matmul_f32({asked, dim, count, k.data(), dim, keys, dim, scores.data(), keys});
+    kernels.attend_values_f32(
+        {asked, dim, ones.data(), count, k_columns.data(), keys, dim, scores.data(), keys});
     for (std::size_t i = 0; i < count; ++i) {
       float max = -std::numeric_limits<float>::infinity();
       kernels.softmax_block(scores.data() + i * keys, keys, &max, &sums[i]);

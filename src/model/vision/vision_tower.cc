@@ -1,30 +1,37 @@
 #include "model/vision/vision_tower.h"
 
 #include <algorithm>
-#include <memory>
+#include <optional>
 #include <utility>
 
 namespace gemma3n {
 namespace {
 
 // Two arenas in turn: a block writes its map into one while it reads its input from the other, so
-// no map lives longer than it is needed.
+// no map lives longer than it is needed. Their memory serves the next blocks, which saves fetching
+// it from the system again.
 class MapArenas {
  public:
   explicit MapArenas(Ops& op) : op_(op) {}
 
   template <typename Block>
   FeatureMap run(const Block& block, const FeatureMap& x) {
-    auto& arena = arenas_[next_];
-    arena = std::make_unique<Arena>();
-    Ops op(op_.kernels(), *arena, op_.pool());
+    auto& [arena, scope] = arenas_[next_];
+    scope.reset();
+    scope.emplace(arena);
+    Ops op(op_.kernels(), arena, op_.pool());
     next_ = 1 - next_;
     return block(op, x);
   }
 
  private:
+  struct MapArena {
+    Arena arena;
+    std::optional<ArenaScope> scope;  // of the map and what it was made with
+  };
+
   Ops& op_;
-  std::unique_ptr<Arena> arenas_[2];
+  MapArena arenas_[2];
   int next_ = 0;
 };
 
