@@ -5,14 +5,13 @@
 #include <vector>
 
 #include "eval_conversation.h"
-#include "file.h"
 #include "gemma3n/processor.h"
-#include "input.h"
 #include "loading.h"
 #include "messages.h"
 #include "progress.h"
 #include "prompt_reader.h"
 #include "table.h"
+#include "text_tokens.h"
 
 namespace gemma3n::cli {
 namespace {
@@ -77,7 +76,7 @@ class Reading {
 std::shared_ptr<Calibration> read_text(const std::string& model, const std::string& file,
                                        int threads, const InterruptScope& interrupt) {
   const auto tokenizer = Tokenizer::from_pretrained(model);
-  const auto tokens = tokenizer.encode(read_file(file, kMaxTextBytes), false);
+  const auto tokens = read_text_tokens(file, tokenizer).tokens;
   check_tokens(file, tokens.size());
   Reading reading(model, threads, interrupt);
   const auto context = static_cast<std::size_t>(reading.config().max_position_embeddings);

@@ -4,8 +4,6 @@
 #include <chrono>
 
 #include "commands.h"
-#include "file.h"
-#include "input.h"
 #include "interrupt.h"
 #include "json.h"
 #include "loading.h"
@@ -13,26 +11,12 @@
 #include "perplexity.h"
 #include "progress.h"
 #include "table.h"
+#include "text_tokens.h"
 
 namespace gemma3n::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct Text {
-  std::size_t bytes = 0;
-  std::vector<TokenId> tokens;  // without <bos>
-};
-
-Text read_text(const std::string& file, const Tokenizer& tokenizer) {
-  const std::string text = read_file(file, kMaxTextBytes);
-  if (text.empty()) fail(ErrorCode::kInvalidArgument, file, ": there is no text in it");
-  try {
-    return {text.size(), tokenizer.encode(text, false)};
-  } catch (const Error& error) {
-    fail(error.code(), file, ": ", error.what());
-  }
-}
 
 struct WindowSizes {
   std::size_t context = 0, stride = 0;
@@ -63,7 +47,7 @@ TokenId bos_of(const Tokenizer& tokenizer) {
 struct Measurement {
   WindowSizes sizes;
   std::size_t windows = 0;
-  Text text;
+  TextTokens text;
   PerplexitySum sum;
   double load_seconds = 0, score_seconds = 0;
   int threads = 0;
@@ -75,7 +59,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-PerplexitySum score(const ForCausalLM& model, TokenId bos, const Text& text,
+PerplexitySum score(const ForCausalLM& model, TokenId bos, const TextTokens& text,
                     const std::vector<PerplexityWindow>& windows, CacheStorage storage) {
   InterruptScope interrupt(InterruptScope::Second::kEndsTheProgram);
   Progress progress("reading");
@@ -100,7 +84,7 @@ Measurement measure(const PerplexityArguments& arguments) {
   const auto tokenizer = Tokenizer::from_pretrained(arguments.model);
   const TokenId bos = bos_of(tokenizer);
   Measurement result;
-  result.text = read_text(arguments.file, tokenizer);
+  result.text = read_text_tokens(arguments.file, tokenizer);
   const auto model = load_model(arguments.model, thread_count(arguments.threads),
                                 quantization(arguments.quantize), arguments.size)
                          .text();

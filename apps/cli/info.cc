@@ -74,7 +74,7 @@ threads           cores this process may use; other commands use as many unless 
 instruction sets  kernels that this processor can run; "in use" names the chosen ones, the fastest
 
 Environment:
-  GEMMA3N_ISA=NAME   use the kernels of this instruction set: portable, avx2, avx512
+  GEMMA3N_ISA=NAME   use these kernels: portable, avx2, avx2_vnni, avx512, avx512_vnni
 )";
 
 }  // namespace

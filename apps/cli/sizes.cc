@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "commands.h"
-#include "file.h"
 #include "gemma3n/generation.h"
 #include "interrupt.h"
 #include "json.h"
@@ -12,12 +11,12 @@
 #include "perplexity.h"
 #include "progress.h"
 #include "table.h"
+#include "text_tokens.h"
 #include "work_model.h"
 
 namespace gemma3n::cli {
 namespace {
 
-constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
 constexpr std::size_t kContext = 2048;  // of perplexity's windows, as of eval --perplexity
 constexpr std::int64_t kTimedTokens = 32;
 constexpr int kRounds = 3;
@@ -82,9 +81,7 @@ bool measure(const Arguments& arguments, const ForCausalLM& whole, std::vector<R
   const auto tokenizer = Tokenizer::from_pretrained(arguments.model);
   const auto bos = tokenizer.bos_token_id();
   if (!bos) fail(ErrorCode::kUnsupported, "perplexity needs a tokenizer with a bos_token");
-  const std::string& file = *arguments.measure;
-  const auto tokens = tokenizer.encode(read_file(file, kMaxTextBytes), false);
-  if (tokens.empty()) fail(ErrorCode::kInvalidArgument, file, ": there is no text in it");
+  const auto tokens = read_text_tokens(*arguments.measure, tokenizer).tokens;
   const auto context =
       std::min(kContext, static_cast<std::size_t>(whole.config().max_position_embeddings));
   const auto windows = perplexity_windows(tokens.size(), context, context / 2);

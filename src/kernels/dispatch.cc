@@ -15,13 +15,21 @@ namespace gemma3n {
 
 #ifdef GEMMA3N_X86_KERNELS
 const KernelTable& avx2_kernels();
+const KernelTable& avx2_vnni_kernels();
 const KernelTable& avx512_kernels();
+const KernelTable& avx512_vnni_kernels();
 
 namespace {
 
 bool cpu_has_f16c() {  // clang 14 does not know this name in __builtin_cpu_supports
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+bool cpu_has_avx_vnni() {  // nor this one
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned kAvxVnni = 1u << 4;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
 }
 
 }  // namespace
@@ -37,7 +45,11 @@ std::span<const KernelTable* const> supported_kernels() {
     const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
     if (avx2) found.push_back(&avx2_kernels());
+    if (avx2 && cpu_has_avx_vnni()) found.push_back(&avx2_vnni_kernels());
     if (avx2 && avx512) found.push_back(&avx512_kernels());
+    if (avx2 && avx512 && __builtin_cpu_supports("avx512vnni")) {
+      found.push_back(&avx512_vnni_kernels());
+    }
 #endif
     return found;
   }();

@@ -9,10 +9,26 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <string_view>
 #include <vector>
 
 namespace gemma3n {
+
+const KernelTable& vnni_by_avx2_kernels();
+
 namespace {
+
+// Those that run here, and those of VNNI as far as they can be tested without it.
+std::vector<const KernelTable*> tested_kernels() {
+  const auto supported = supported_kernels();
+  std::vector<const KernelTable*> tables(supported.begin(), supported.end());
+#ifdef GEMMA3N_X86_KERNELS
+  for (const KernelTable* table : supported) {
+    if (std::string_view(table->name) == "avx2") tables.push_back(&vnni_by_avx2_kernels());
+  }
+#endif
+  return tables;
+}
 
 class Kernels : public testing::TestWithParam<const KernelTable*> {
  protected:
@@ -585,8 +601,7 @@ TEST_P(Kernels, LimitLoops) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EachIsa, Kernels,
-                         testing::ValuesIn(supported_kernels().begin(), supported_kernels().end()),
+INSTANTIATE_TEST_SUITE_P(EachIsa, Kernels, testing::ValuesIn(tested_kernels()),
                          [](const auto& isa) { return std::string(isa.param->name); });
 
 TEST(Portable, MatmulAddsInTheDocumentedOrder) {

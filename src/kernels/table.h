@@ -158,7 +158,7 @@ inline constexpr std::size_t kFmaChains = 12;  // of fma_chains: enough to hide 
 inline constexpr std::size_t kInt8Chains = 12, kInt8Factors = 8;
 
 struct KernelTable {
-  const char* name;  // "portable", "avx2", "avx512"
+  const char* name;  // "portable", "avx2", "avx2_vnni", "avx512", "avx512_vnni"
 
   void (*matmul_f32)(const Matmul<float>&);
   void (*matmul_bf16)(const Matmul<Bf16>&);

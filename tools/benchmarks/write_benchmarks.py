@@ -243,6 +243,18 @@ def alone(ours, arguments):
     return rows
 
 
+def context_rows(ours, arguments):
+    """Speeds for prompts of some lengths, which are drawn too."""
+    say("lengths of the context")
+    seconds = ours.bench(arguments.quantized, "--plot", arguments.plot, "--decode-tokens", DECODED)
+    rows = []
+    for case, taken in seconds.items():
+        if case.startswith("prefill"):
+            tokens = int(case.split()[1])
+            rows.append([str(tokens), f"{tokens / taken:.1f} tok/s", f"{1 / seconds[f'decode after {tokens}']:.1f} tok/s"])
+    return rows
+
+
 def processor_name():
     found = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     return found.group(1) if found else platform.processor()
@@ -253,7 +265,7 @@ def range_of(limits, key, unit):
     return f"{min(values):.0f} to {max(values):.0f}"
 
 
-def document(ours, pairs, memory, sizes, single, versions, arguments):
+def document(ours, pairs, memory, sizes, single, contexts, versions, arguments):
     report = ours.report
     lines = ["# Benchmarks", "",
              "Written by `tools/benchmarks/write_benchmarks.py`, whose head says how it measures. Weights are random, shapes those of E2B and E4B.", "",
@@ -276,13 +288,19 @@ def document(ours, pairs, memory, sizes, single, versions, arguments):
         lines += ["## Sizes inside one E4B file", "",
                   f"One decoded token after 64, q4; the median of {arguments.pairs} rounds in turn. The last column is the time over the E2B file's of the same round.", "",
                   table(["model", "bytes a token reads", "time", "over the E2B file's"], sizes), ""]
-    lines += ["## Alone", "", table(["what", "measured", "wanted", "reached"], single), "",
-              "## Shares of the limit", "", "The limit is what cannot be avoided (`gemma3n bench --help`); medians of all runs.", "",
+    lines += ["## Alone", "", table(["what", "measured", "wanted", "reached"], single), ""]
+    if contexts:
+        lines += ["## Against the length of the context", "", "E2B, q4, keys and values in float32; one run.", "",
+                  table(["tokens of the prompt", "prefill", "decode after it"], contexts), "",
+                  f"![speed against context length]({os.path.relpath(arguments.plot, arguments.out.parent)})", ""]
+    lines += ["## Shares of the limit", "", "The limit is what cannot be avoided (`gemma3n bench --help`); medians of all runs.", "",
               table(["weights", "case", "share", "limited by"],
                     [["bf16" if model == arguments.model else "q4, towers q8" if model == arguments.quantized else "E4B, q4", case, f"{statistics.median(s for s, _ in found):.0%}",
-                      found[0][1]] for (model, case), found in ours.shares.items() if not case.endswith(" 64")]), "",
-              "## Not measured", "", "; ".join([*([] if arguments.mistral else ["mistral.rs"]), *([] if arguments.e4b else ["the E4B shape"]),
-                                                f"contexts beyond {LONG if arguments.long else PROMPT} tokens"]) + ".", ""]
+                      found[0][1]] for (model, case), found in ours.shares.items() if not case.endswith(" 64")]), ""]
+    missing = [what for what, is_there in (("mistral.rs", arguments.mistral), ("the E4B shape", arguments.e4b),
+                                           (f"contexts beyond {LONG if arguments.long else PROMPT} tokens", contexts)) if not is_there]
+    if missing:
+        lines += ["## Not measured", "", "; ".join(missing) + ".", ""]
     return "\n".join(lines)
 
 
@@ -300,6 +318,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--long", action="store_true", help=f"also a context of {LONG} tokens (some minutes more)")
+    parser.add_argument("--plot", type=pathlib.Path, help="also contexts of up to 32000 tokens, drawn into this file (ten minutes more)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "BENCHMARKS.md")
     arguments = parser.parse_args()
     if (arguments.llama_bench is None) != (arguments.gguf is None):
@@ -326,7 +345,8 @@ def main():
         versions.append(version)
     sizes = size_rows(ours, arguments) if arguments.e4b else None
     single = alone(ours, arguments)
-    arguments.out.write_text(document(ours, pairs, memory, sizes, single, versions, arguments))
+    contexts = context_rows(ours, arguments) if arguments.plot else None
+    arguments.out.write_text(document(ours, pairs, memory, sizes, single, contexts, versions, arguments))
     say(f"{arguments.out}: written after {(time.monotonic() - started) / 60:.0f} minutes")
 
 
