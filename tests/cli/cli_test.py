@@ -614,7 +614,7 @@ class QuantizeTest(CliTest):
         picture = self.file("picture.jsonl", json.dumps({"image": "none.png", "query": "what?", "label": "x"}) + "\n")
         out = self.folder / "refused"
         for code, file, *saying in [(USAGE, few, "few.txt", "expected 1024 tokens or more", "got "),
-                                    (USAGE, none, "none.txt", "expected 1024 tokens or more", "got 0"),
+                                    (USAGE, none, "none.txt", "there is no text in it"),
                                     (USAGE, one, "one.jsonl", "expected 1024 tokens or more"),
                                     (FAILURE, broken, "broken.jsonl:2"),
                                     (FAILURE, picture, "picture.jsonl:1", "no such file"),

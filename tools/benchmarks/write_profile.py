@@ -35,7 +35,8 @@ PARTS = [
     ("copies, sums, lookups", r"mem(cpy|move|set)|copy|add_to|lookup|read_block_row|Decoder::|keep_wanted|DecoderLayer"),
     ("choosing tokens", r"Generation|largest|check_finite|append_tokens|sampler|Logits"),
     ("threads: handing over and waiting", r"ThreadPool|futex|pthread|sched|schedule"),
-    ("memory: page faults", r"page|fault|folio|pte|mmap|lru|memcg|unmap|vma|free_|zap"),
+    # Of the memory that bench measures the limits with: 19 of 20 page faults are its.
+    ("not counted", r"page|fault|folio|pte|mmap|lru|memcg|unmap|vma|free_|zap"),
 ]
 REST = "everything else"
 
