@@ -9,16 +9,13 @@
 
 #ifdef GEMMA3N_X86_KERNELS
 #include <cpuid.h>
+
+#include "kernels/x86_tables.h"
 #endif
 
 namespace gemma3n {
 
 #ifdef GEMMA3N_X86_KERNELS
-const KernelTable& avx2_kernels();
-const KernelTable& avx2_vnni_kernels();
-const KernelTable& avx512_kernels();
-const KernelTable& avx512_vnni_kernels();
-
 namespace {
 
 bool cpu_has_f16c() {  // clang 14 does not know this name in __builtin_cpu_supports

@@ -12,10 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/x86_tables.h"
+
 namespace gemma3n {
-
-const KernelTable& vnni_by_avx2_kernels();
-
 namespace {
 
 // Those that run here, and those of VNNI as far as they can be tested without it.

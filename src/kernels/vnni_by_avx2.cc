@@ -3,7 +3,7 @@
 #include <immintrin.h>
 
 #include "kernels/kernels.h"
-#include "kernels/replaced_products.h"
+#include "kernels/x86_tables.h"
 
 namespace gemma3n {
 namespace {

@@ -1,4 +1,5 @@
-// Tables that differ from another one in their products of blocks alone.
+// The tables of x86 processors, and how one is made of another that differs in its products of
+// blocks alone.
 #pragma once
 
 #include "kernels/table.h"
@@ -6,7 +7,10 @@
 namespace gemma3n {
 
 const KernelTable& avx2_kernels();
+const KernelTable& avx2_vnni_kernels();
 const KernelTable& avx512_kernels();
+const KernelTable& avx512_vnni_kernels();
+const KernelTable& vnni_by_avx2_kernels();  // in tests only
 
 struct BlockProducts {
   void (*matmul_int8)(const BlockMatmul&);
