@@ -1,6 +1,8 @@
 // AVX2, FMA and F16C (see CMakeLists.txt for the flags only this file gets).
 #include <immintrin.h>
 
+#include <array>
+
 #include "kernels/kernels.h"
 
 namespace gemma3n {

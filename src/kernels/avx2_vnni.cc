@@ -2,6 +2,8 @@
 // but for products of blocks.
 #include <immintrin.h>
 
+#include <array>
+
 #include "kernels/kernels.h"
 #include "kernels/x86_tables.h"
 

@@ -1,6 +1,8 @@
 // AVX-512 on 256-bit vectors: twice as many registers as AVX2, so twice the tile.
 #include <immintrin.h>
 
+#include <array>
+
 #include "kernels/kernels.h"
 
 namespace gemma3n {

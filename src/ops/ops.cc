@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <optional>
 
 #include "kernels/blocks.h"
 #include "ops/input_squares.h"
@@ -11,40 +10,87 @@
 namespace gemma3n {
 namespace {
 
-constexpr Index kRowPiece = 128;      // rows of x in one piece of a matmul
-constexpr Index kColumnPiece = 96;    // weight rows in one piece, at least
-constexpr Index kPieceWork = 262144;  // multiply-adds in one piece of a thin matmul, about
 constexpr Index kPieceElements = 32768;
 
+Index divide_up(Index a, Index b) { return (a + b - 1) / b; }
+
+// Rows t0, ..., t1 - 1 of x by rows o0, ..., o1 - 1 of a weight.
+struct ProductPart {
+  Index t0, t1, o0, o1;
+};
+
+// How a product of T rows of I values by O rows of weights is divided among threads.
+class ProductParts {
+ public:
+  ProductParts(Index T, Index I, Index O, Index threads) : T_(T), O_(O) {
+    rows_ = std::max<Index>(1, std::min(T, kMostRows));
+    row_parts_ = divide_up(T, rows_);
+    const Index work = divide_up(rows_ * I * O, kWork);
+    const Index even = divide_up(O, divide_up(std::max<Index>(1, work), threads) * threads);
+    columns_ = std::max(kFewestColumns, divide_up(even, kColumnStep) * kColumnStep);
+    column_parts_ = divide_up(O, columns_);
+  }
+
+  Index size() const { return row_parts_ * column_parts_; }
+  // Parts of the same columns follow each other, so that their weights stay in the cache.
+  ProductPart operator[](Index i) const {
+    const Index t0 = i % row_parts_ * rows_, o0 = i / row_parts_ * columns_;
+    return {t0, std::min(T_, t0 + rows_), o0, std::min(O_, o0 + columns_)};
+  }
+
+ private:
+  static constexpr Index kMostRows = 128;
+  static constexpr Index kWork = 1 << 20;  // multiply-adds in a part of few rows, about
+  static constexpr Index kFewestColumns = 96;
+  static constexpr Index kColumnStep = 48;  // what kernels take at once divides it
+
+  Index T_, O_, rows_, row_parts_, columns_, column_parts_;
+};
+
 template <typename W>
-void matmul_piece(void (*kernel)(const Matmul<W>&), View<const float> x, const Weight& w,
-                  View<float> y, Index first, Index t0, Index t1, Index o0, Index o1) {
+void multiply_rows(void (*kernel)(const Matmul<W>&), View<const float> x, const Weight& w,
+                   View<float> y, Index first, const ProductPart& part) {
   const Index I = w.shape[1];
-  kernel({.x = x.data() + t0 * I,
+  kernel({.x = x.data() + part.t0 * I,
           .x_stride = static_cast<std::size_t>(I),
-          .T = static_cast<std::size_t>(t1 - t0),
-          .w = static_cast<const W*>(rows_of(w, o0, o1 - o0).data),
+          .T = static_cast<std::size_t>(part.t1 - part.t0),
+          .w = static_cast<const W*>(rows_of(w, part.o0, part.o1 - part.o0).data),
           .w_stride = row_stride(w) / sizeof(W),
-          .O = static_cast<std::size_t>(o1 - o0),
+          .O = static_cast<std::size_t>(part.o1 - part.o0),
           .K = static_cast<std::size_t>(I),
-          .y = y.data() + t0 * y.shape()[1] + first + o0,
+          .y = y.data() + part.t0 * y.shape()[1] + first + part.o0,
           .y_stride = static_cast<std::size_t>(y.shape()[1])});
 }
 
-// Divides the product of T rows of I values by O rows of weights among the threads: body(t0, t1,
-// o0, o1). Pieces of the same columns follow each other, so that their weights stay in the cache.
-template <typename Body>
-void for_pieces(ThreadPool& pool, Index T, Index I, Index O, const Body& body) {
-  const Index row_piece = std::min(T, kRowPiece);
-  const Index column_work = std::max<Index>(1, row_piece * I);
-  const Index column_piece =
-      std::max<Index>(1, kPieceWork / (column_work * kColumnPiece)) * kColumnPiece;
-  const Index row_pieces = T == 0 ? 0 : (T + row_piece - 1) / row_piece;
-  const Index column_pieces = (O + column_piece - 1) / column_piece;
-  pool.run(row_pieces * column_pieces, [&](Index piece) {
-    const Index t0 = piece % row_pieces * row_piece, o0 = piece / row_pieces * column_piece;
-    body(t0, std::min(T, t0 + row_piece), o0, std::min(O, o0 + column_piece));
-  });
+// The same where a weight is no matrix of blocks, by its dtype.
+void multiply_rows(const KernelTable& k, View<const float> x, const Weight& w, View<float> y,
+                   Index first, const ProductPart& part) {
+  switch (w.dtype) {
+    case DType::kF32:
+      return multiply_rows(k.matmul_f32, x, w, y, first, part);
+    case DType::kBF16:
+      return multiply_rows(k.matmul_bf16, x, w, y, first, part);
+    case DType::kF16:
+      return multiply_rows(k.matmul_f16, x, w, y, first, part);
+    default:
+      check(false, "a weight is f32, bf16 or f16");
+  }
+}
+
+void multiply_blocks(const KernelTable& k, const RoundedRows& x, const Weight& w, View<float> y,
+                     Index first, const ProductPart& part) {
+  const auto kernel = w.storage == Storage::kInt4Blocks ? k.matmul_int4 : k.matmul_int8;
+  const Index I = w.shape[1], groups = I / static_cast<Index>(kGroup);
+  kernel({.x = x.values.data() + part.t0 * I,
+          .x_scales = x.scales.data() + part.t0 * groups,
+          .x_biases = x.biases.data() + part.t0 * groups,
+          .T = static_cast<std::size_t>(part.t1 - part.t0),
+          .w = static_cast<const std::byte*>(rows_of(w, part.o0, part.o1 - part.o0).data),
+          .block_bytes = w.stride,
+          .groups = static_cast<std::size_t>(groups),
+          .O = static_cast<std::size_t>(part.o1 - part.o0),
+          .y = y.data() + part.t0 * y.shape()[1] + first + part.o0,
+          .y_stride = static_cast<std::size_t>(y.shape()[1])});
 }
 
 // The values of a row, which lies as it is or in groups.
@@ -149,42 +195,36 @@ void Ops::linear_into(View<const float> x, const Weight& w, View<float> y, Index
 
 void Ops::multiply(View<const float> x, std::span<const Weight* const> w,
                    std::span<const View<float>> y, Index first) {
-  const Index T = dims<2>(x)[0];
+  const auto [T, I] = dims<2>(x);
   const ArenaScope scratch(arena_);
-  std::optional<RoundedRows> rounded;
+  const auto parts = arena_.array<ProductParts>(w.size());
+  Index all_parts = 0;
+  bool has_blocks = false;
   for (std::size_t i = 0; i < w.size(); ++i) {
     check(w[i]->shape.rank() == 2, "a linear weight has two dimensions");
+    check(w[i]->has_blocks() || w[i]->storage == Storage::kRows,
+          "rows of groups are not multiplied");
     expect(x, {T, w[i]->shape[1]}, "linear input");
     const auto [rows, width] = dims<2>(y[i]);
     check(rows == T && first >= 0 && first + w[i]->shape[0] <= width, "linear output fits");
     if (w[i]->inputs != nullptr) w[i]->inputs->add(x);
-    if (w[i]->has_blocks()) {
-      if (!rounded) rounded = round(x);
-      multiply_blocks(*rounded, *w[i], y[i], first);
-    } else {
-      multiply_rows(x, *w[i], y[i], first);
-    }
+    has_blocks |= w[i]->has_blocks();
+    parts[i] = ProductParts(T, I, w[i]->shape[0], pool_.size());
+    all_parts += parts[i].size();
   }
-}
-
-void Ops::multiply_rows(View<const float> x, const Weight& w, View<float> y, Index first) {
-  const auto [T, I] = dims<2>(x);
-  check(w.storage == Storage::kRows, "rows of groups are not multiplied");
-  for_pieces(pool_, T, I, w.shape[0], [&](Index t0, Index t1, Index o0, Index o1) {
-    switch (w.dtype) {
-      case DType::kF32:
-        return matmul_piece(k_.matmul_f32, x, w, y, first, t0, t1, o0, o1);
-      case DType::kBF16:
-        return matmul_piece(k_.matmul_bf16, x, w, y, first, t0, t1, o0, o1);
-      case DType::kF16:
-        return matmul_piece(k_.matmul_f16, x, w, y, first, t0, t1, o0, o1);
-      default:
-        check(false, "a weight is f32, bf16 or f16");
+  const RoundedRows rounded = has_blocks ? round(x) : RoundedRows();
+  pool_.run(all_parts, [&](Index part) {
+    std::size_t i = 0;
+    for (; part >= parts[i].size(); ++i) part -= parts[i].size();
+    if (w[i]->has_blocks()) {
+      multiply_blocks(k_, rounded, *w[i], y[i], first, parts[i][part]);
+    } else {
+      multiply_rows(k_, x, *w[i], y[i], first, parts[i][part]);
     }
   });
 }
 
-Ops::RoundedRows Ops::round(View<const float> x) {
+RoundedRows Ops::round(View<const float> x) {
   const auto [T, I] = dims<2>(x);
   const Index groups = I / static_cast<Index>(kGroup);
   check(groups * static_cast<Index>(kGroup) == I, "rows of whole groups");
@@ -199,25 +239,6 @@ Ops::RoundedRows Ops::round(View<const float> x) {
     }
   });
   return rounded;
-}
-
-void Ops::multiply_blocks(const RoundedRows& x, const Weight& w, View<float> y, Index first) {
-  const auto [T, y_stride] = dims<2>(y);
-  const Index O = w.shape[0], I = w.shape[1], groups = I / static_cast<Index>(kGroup);
-  const auto kernel = w.storage == Storage::kInt4Blocks ? k_.matmul_int4 : k_.matmul_int8;
-  for_pieces(pool_, T, I, O, [&, y_stride = y_stride](Index t0, Index t1, Index o0, Index o1) {
-    const Weight part = rows_of(w, o0, o1 - o0);
-    kernel({.x = x.values.data() + t0 * I,
-            .x_scales = x.scales.data() + t0 * groups,
-            .x_biases = x.biases.data() + t0 * groups,
-            .T = static_cast<std::size_t>(t1 - t0),
-            .w = static_cast<const std::byte*>(part.data),
-            .block_bytes = w.stride,
-            .groups = static_cast<std::size_t>(groups),
-            .O = static_cast<std::size_t>(o1 - o0),
-            .y = y.data() + t0 * y_stride + first + o0,
-            .y_stride = static_cast<std::size_t>(y_stride)});
-  });
 }
 
 void Ops::add_bias(View<float> y, const Vector& bias) {

@@ -25,6 +25,13 @@ enum class Activation { kGeluTanh, kGelu, kSilu, kRelu, kQuickGelu };
 // Throws: kUnsupported, naming the known ones.
 Activation activation_from_name(std::string_view name);
 
+// Rows of x rounded to 8 bits, as weights in blocks want it: a QuantizedRow after the other.
+struct RoundedRows {
+  std::span<std::int8_t> values;
+  std::span<float> scales;
+  std::span<std::int32_t> biases;
+};
+
 class Ops {
  public:
   Ops(const KernelTable& kernels, Arena& arena, ThreadPool& pool)
@@ -84,19 +91,10 @@ class Ops {
   }
 
  private:
-  // x rounded to 8 bits, as weights in blocks want it.
-  struct RoundedRows {
-    std::span<std::int8_t> values;
-    std::span<float> scales;
-    std::span<std::int32_t> biases;
-  };
-
   // y[i] = x w[i]^T, from column `first` of y on.
   void multiply(View<const float> x, std::span<const Weight* const> w,
                 std::span<const View<float>> y, Index first);
   RoundedRows round(View<const float> x);
-  void multiply_rows(View<const float> x, const Weight& w, View<float> y, Index first);
-  void multiply_blocks(const RoundedRows& x, const Weight& w, View<float> y, Index first);
   void apply(Activation f, const float* x, float* y, std::size_t n) const;
 
   static Index rows_per_piece(Index work) {
