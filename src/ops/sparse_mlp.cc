@@ -149,6 +149,7 @@ template <typename W, typename Rows>
 void multiply_up(Ops& op, void (*dot_rows)(const DotRows<W>&), const Rows& up, View<const float> x,
                  const ByNeuron& b, const Survivors& s) {
   constexpr Index kMostPieces = 128;
+  constexpr std::size_t kAhead = 4;  // neurons, where each has one row
   const Index D = x.shape()[1], F = b.F;
   auto rows = op.arena().array<const float*>(b.row.size());
   const Index parts = std::max<Index>(2, kMostPieces / std::max<Index>(1, b.blocks));
@@ -159,7 +160,8 @@ void multiply_up(Ops& op, void (*dot_rows)(const DotRows<W>&), const Rows& up, V
     for (Index n = n0; n < std::min(F, n0 + part); ++n) {
       const auto first = b.begin(block, n), last = b.begin(block, n + 1);
       if (first == last) continue;
-      if (last < b.begin(block, F)) up.fetch(s.neuron[size(b.place[last])], 0, D);
+      const auto ahead = std::max(last, first + kAhead);
+      if (ahead < b.begin(block, F)) up.fetch(s.neuron[size(b.place[ahead])], 0, D);
       for (auto i = first; i < last; ++i) rows[i] = x[b.row[i]].data();
       dot_rows({.w = up.read(n, 0, D, scratch.data() + piece * D),
                 .x = rows.data() + first,

@@ -24,7 +24,7 @@ PROMPT, DECODED = 512, 64
 # Part of the work, what its functions are called. The first that fits counts.
 PARTS = [
     ("not counted", r"_chains$|xor_words|read_limit|^main$"),
-    ("products of weights in blocks", r"block_tile|block_matmul|widen_panel|panel"),
+    ("products of weights in blocks", r"block_tile|block_matmul|blocks_together|block_rows|widen_panel|panel"),
     ("products of f32, bf16 and f16 weights", r"run_tile|matmul<|widen_bf16|widen_f16|widen_block"),
     ("sparse layers: up and down neuron by neuron", r"add_rows|add_down|multiply_up|dot_rows|widen_int[48]|order_by_neuron|select_above|mean_std|find_survivors|sparse_mlp"),
     ("attention", r"attend|rotate|KvLayout|store_keys|narrow_"),
