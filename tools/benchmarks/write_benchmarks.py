@@ -10,9 +10,10 @@ none. What is not given is left out. Takes about half an hour; needs nothing but
 
 --llama-bench, --gguf: llama.cpp's program, and a Q4_0 file of the same shape as QUANTIZED.
 --e4b, --e4b-gguf: the same of E4B; its sizes are timed beside each other and beside QUANTIZED.
---mistral: a Python with mistralrs; loading takes some minutes and 22 GB.
+--mistral: a Python with mistralrs; loading takes some minutes and 22 GB. It runs last; if it dies, that is reported.
 --torch: a Python with the packages of tools/reference/requirements.txt; the towers are timed in bfloat16 where the processor
-multiplies it (elsewhere a picture takes minutes), else in float32.
+multiplies it, else in float32.
+--torch-bfloat16: there also in bfloat16, once (many minutes).
 """
 
 import argparse
@@ -95,7 +96,7 @@ class Mistral:
         while line := self.process.stdout.readline():
             if re.match(r"mistral\.rs \d|[\d.]+ [\d.]+$", line):
                 return line.strip()
-        sys.exit("mistral.rs ended")
+        raise RuntimeError(f"it ended with {self.process.wait()}")
 
     def seconds_per_token(self):
         """(prompt, written)"""
@@ -108,11 +109,14 @@ class Mistral:
         self.process.wait()
 
 
+def multiplies_bfloat16():
+    return re.search(r"\b(avx512_bf16|amx_bf16)\b", pathlib.Path("/proc/cpuinfo").read_text()) is not None
+
+
 class Torch:
     """PyTorch's towers, in one process that is asked again and again."""
 
-    def __init__(self, python, threads):
-        dtype = "bfloat16" if re.search(r"\b(avx512_bf16|amx_bf16)\b", pathlib.Path("/proc/cpuinfo").read_text()) else "float32"
+    def __init__(self, python, threads, dtype):
         self.name = f"PyTorch, {dtype}"
         script = pathlib.Path(__file__).with_name("time_torch_towers.py")
         self.process = subprocess.Popen([str(python), str(script), str(threads), dtype], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -149,8 +153,9 @@ class Pair:
     def row(self):
         ratios = [theirs / ours for ours, theirs in zip(self.ours, self.theirs)]
         median = statistics.median(ratios)
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}" if len(ratios) > 1 else "one run"
         return [self.work, self.shown(statistics.median(self.ours)), self.other, self.shown(statistics.median(self.theirs)),
-                f"{median:.2f} ({min(ratios):.2f} to {max(ratios):.2f})", f"{self.wanted:g}",
+                f"{median:.2f} ({spread})", f"{self.wanted:g}",
                 "yes" if median >= self.wanted else "no"]
 
 
@@ -214,15 +219,18 @@ def size_rows(ours, arguments):
     return rows
 
 
-def tower_pairs(ours, torch, arguments):
+def tower_pairs(ours, dtype, rounds, arguments):
+    """The pairs, and PyTorch's version."""
+    torch = Torch(arguments.torch, arguments.threads, dtype)
     pairs = {PICTURE: Pair("picture of 768 x 768, int8 tower", torch.name, 2.0),
              SOUND: Pair("30 s of sound, features and int8 tower", torch.name, 1.8)}
-    for i in range(arguments.pairs):
-        say(f"towers, pair {i + 1} of {arguments.pairs}")
+    for i in range(rounds):
+        say(f"towers beside {torch.name}, pair {i + 1} of {rounds}")
         mine = ours.bench(arguments.quantized, "--image", "--audio-seconds", 30)
         pairs[PICTURE].add(mine[f"{PICTURE} tower"], torch.seconds(PICTURE))
         pairs[SOUND].add(mine[f"{SOUND} features"] + mine[f"{SOUND} tower"], torch.seconds(SOUND))
-    return list(pairs.values())
+    torch.close()
+    return list(pairs.values()), torch.version
 
 
 def alone(ours, arguments):
@@ -265,7 +273,7 @@ def range_of(limits, key, unit):
     return f"{min(values):.0f} to {max(values):.0f}"
 
 
-def document(ours, pairs, memory, sizes, single, contexts, versions, arguments):
+def document(ours, pairs, memory, sizes, single, contexts, versions, missing, arguments):
     report = ours.report
     lines = ["# Benchmarks", "",
              "Written by `tools/benchmarks/write_benchmarks.py`, whose head says how it measures. Weights are random, shapes those of E2B and E4B.", "",
@@ -278,8 +286,8 @@ def document(ours, pairs, memory, sizes, single, contexts, versions, arguments):
         lines += ["## Beside other programs", "",
                   f"The median of {arguments.pairs} pairs of runs, one after the other; ratios with their range. Above 1: gemma3n is faster.", "",
                   table(["work", "gemma3n", "other", "other's", "ratio", "wanted", "reached"], [p.row() for p in pairs]), "",
-                  "What is wanted of the towers is wanted beside PyTorch in bfloat16; beside float32, which stands in for it where the processor "
-                  "does not multiply bfloat16, the goal is a stand-in too.", ""]
+                  "What is wanted of the towers is wanted beside PyTorch in bfloat16. Where the processor does not multiply bfloat16, PyTorch is "
+                  "very slow with it, and float32, with the same goal, stands in for what it would be elsewhere.", ""]
     if memory:
         mine, theirs = memory
         lines += [f"Largest resident memory, E2B q4, text: {mine / 1e9:.2f} GB; llama.cpp {theirs / 1e9:.2f} GB: {mine / theirs:.2f} "
@@ -297,8 +305,6 @@ def document(ours, pairs, memory, sizes, single, contexts, versions, arguments):
               table(["weights", "case", "share", "limited by"],
                     [["bf16" if model == arguments.model else "q4, towers q8" if model == arguments.quantized else "E4B, q4", case, f"{statistics.median(s for s, _ in found):.0%}",
                       found[0][1]] for (model, case), found in ours.shares.items() if not case.endswith(" 64")]), ""]
-    missing = [what for what, is_there in (("mistral.rs", arguments.mistral), ("the E4B shape", arguments.e4b),
-                                           (f"contexts beyond {LONG if arguments.long else PROMPT} tokens", contexts)) if not is_there]
     if missing:
         lines += ["## Not measured", "", "; ".join(missing) + ".", ""]
     return "\n".join(lines)
@@ -312,6 +318,7 @@ def main():
     parser.add_argument("--llama-bench", type=pathlib.Path)
     parser.add_argument("--gguf", type=pathlib.Path)
     parser.add_argument("--torch", type=pathlib.Path)
+    parser.add_argument("--torch-bfloat16", action="store_true")
     parser.add_argument("--e4b", type=pathlib.Path)
     parser.add_argument("--e4b-gguf", type=pathlib.Path)
     parser.add_argument("--mistral", type=pathlib.Path)
@@ -335,18 +342,30 @@ def main():
             pairs += text_pairs(ours, llama_e4b, "E4B", arguments.e4b, (2.5, 1.6), arguments)[0]
         versions.append(f"llama.cpp build {llama.build}")
     if arguments.torch:
-        torch = Torch(arguments.torch, arguments.threads)
-        pairs += tower_pairs(ours, torch, arguments)
-        versions.append(torch.version)
-        torch.close()
-    if arguments.mistral:
-        text, version = mistral_pairs(ours, arguments)
-        pairs += text
+        dtype = "bfloat16" if multiplies_bfloat16() else "float32"
+        towers, version = tower_pairs(ours, dtype, arguments.pairs, arguments)
+        pairs += towers
         versions.append(version)
+        if arguments.torch_bfloat16 and dtype != "bfloat16":
+            pairs += tower_pairs(ours, "bfloat16", 1, arguments)[0]
     sizes = size_rows(ours, arguments) if arguments.e4b else None
     single = alone(ours, arguments)
     contexts = context_rows(ours, arguments) if arguments.plot else None
-    arguments.out.write_text(document(ours, pairs, memory, sizes, single, contexts, versions, arguments))
+    missing = []
+    if arguments.mistral:
+        try:
+            text, version = mistral_pairs(ours, arguments)
+            pairs += text
+            versions.append(version)
+        except (OSError, RuntimeError) as error:
+            missing.append(f"mistral.rs ({error})")
+    else:
+        missing.append("mistral.rs")
+    if not arguments.e4b:
+        missing.append("the E4B shape")
+    if not contexts:
+        missing.append(f"contexts beyond {LONG if arguments.long else PROMPT} tokens")
+    arguments.out.write_text(document(ours, pairs, memory, sizes, single, contexts, versions, missing, arguments))
     say(f"{arguments.out}: written after {(time.monotonic() - started) / 60:.0f} minutes")
 
 
