@@ -13,7 +13,7 @@ none. What is not given is left out. Takes about half an hour; needs nothing but
 --mistral: a Python with mistralrs; loading takes some minutes and 22 GB. It runs last; if it dies, that is reported.
 --torch: a Python with the packages of tools/reference/requirements.txt; the towers are timed in bfloat16 where the processor
 multiplies it, else in float32.
---torch-bfloat16: there also in bfloat16, once (many minutes).
+--torch-bfloat16: there also in bfloat16, once (more than half an hour: without such instructions a picture takes 18 minutes).
 """
 
 import argparse
