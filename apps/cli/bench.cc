@@ -109,7 +109,8 @@ work is known for the published shapes, a picture's for 768 pixels; with q8 and 
 the int8 speed, though norms, depthwise convolutions and attention are computed in f32.
 
 --compare reads a FILE that --json has printed and tells for each case the time then over the time now:
-below 1 is slower. If a case is slower by more than the tolerance, the exit code is 3.
+below 1 is slower. If a case is slower by more than the tolerance, the exit code is 3. Two sizes, caches
+or machines can be compared; the first lines say what was timed.
 
 --plot writes FILE, an SVG: prefill and decode speed against context length.
 

@@ -96,6 +96,8 @@ Baseline read_baseline(const std::filesystem::path& path) {
                        .version = text_of(report, "version", file),
                        .cpu = text_of(report, "cpu", file),
                        .instruction_set = text_of(report, "instruction_set", file)};
+  if (report.contains("size")) baseline.size = text_of(report, "size", file);
+  if (report.contains("kv_cache")) baseline.cache = text_of(report, "kv_cache", file);
   const Value& cases = member(report, "cases", file);
   if (!cases.is_array()) refuse(file, ": \"cases\": expected an array, got ", cases.type_name());
   for (std::size_t i = 0; i < cases.size(); ++i) {

@@ -22,6 +22,7 @@ struct BaselineCase {
 struct Baseline {
   std::string model, version, cpu, instruction_set;
   std::vector<BaselineCase> cases = {};
+  std::string size = "full", cache = "f32";
 
   // Null if it is not there.
   const BaselineCase* find(const std::string& name, const std::string& storage, int threads) const;

@@ -53,10 +53,14 @@ TEST_F(BenchCompare, ReadsWhatAReportWrites) {
   BenchReport written;
   written.model = "a \"model\"";
   written.system = system_info();
+  written.size = "half";
+  written.cache = CacheStorage::kInt8;
   written.results = {result("prefill 8", 1, 0.25), result("prefill 8", 2, 0.125)};
   const auto baseline = read(bench_json(written, nullptr));
   EXPECT_EQ(baseline.model, written.model);
   EXPECT_EQ(baseline.version, written.system.version);
+  EXPECT_EQ(baseline.size, "half");
+  EXPECT_EQ(baseline.cache, "int8");
   ASSERT_EQ(baseline.cases.size(), 2u);
   ASSERT_NE(baseline.find("prefill 8", "q4", 2), nullptr);
   EXPECT_EQ(baseline.find("prefill 8", "q4", 2)->seconds, 0.125);
@@ -104,6 +108,9 @@ TEST_F(BenchCompare, RefusesWhatIsNoReport) {
   EXPECT_EQ(refusal(R"({"format": 1})"), ": \"format\": expected a string, got number");
   EXPECT_EQ(refusal(R"({"format": "gemma3n bench 1", "model": "m"})"),
             ": expected \"version\", which is not there");
+  EXPECT_EQ(read(report("[]")).size, "full");
+  EXPECT_EQ(read(report("[]")).cache, "f32");
+  EXPECT_EQ(refusal(report("[], \"size\": 1")), ": \"size\": expected a string, got number");
   EXPECT_EQ(refusal(report("{}")), ": \"cases\": expected an array, got object");
   EXPECT_EQ(refusal(report("[1]")), ": cases[0]: expected an object, got number");
   EXPECT_EQ(refusal(report("[{}]")), ": cases[0]: expected \"case\", which is not there");

@@ -45,11 +45,15 @@ std::string limits_line(int threads, const MachineLimits& limits) {
          fixed(limits.int8_ops_per_second / 1e9, 1) + " Gop/s int8\n";
 }
 
+std::string what_was_timed(const std::string& size, const std::string& cache) {
+  return ", size " + visible_line(size) + ", cache in " + visible_line(cache);
+}
+
 std::string baseline_line(const Comparison& comparison) {
   const auto& before = comparison.baseline;
   return "before: " + visible_line(comparison.file) + ", " + visible_line(before.model) +
          ", gemma3n " + visible_line(before.version) + " on " + visible_line(before.cpu) + ", " +
-         visible_line(before.instruction_set) + "\n";
+         visible_line(before.instruction_set) + what_was_timed(before.size, before.cache) + "\n";
 }
 
 std::string verdict(const BenchReport& report, const Comparison& comparison) {
@@ -117,7 +121,8 @@ std::string bench_table(const BenchReport& report, const Comparison* comparison)
   columns[0] = columns[1] = columns[6] = Align::kLeft;
   std::string text = visible_line(report.model) + ", gemma3n " + report.system.version + " on " +
                      visible_line(report.system.cpu) + ", " + report.system.active_instruction_set +
-                     ", cache in " + std::string(cache_storage_name(report.cache)) + "\n";
+                     what_was_timed(report.size, std::string(cache_storage_name(report.cache))) +
+                     "\n";
   for (const auto& [threads, limits] : report.limits) text += limits_line(threads, limits);
   if (comparison != nullptr) text += baseline_line(*comparison);
   text += format_table(columns, rows);

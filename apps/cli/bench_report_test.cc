@@ -40,7 +40,7 @@ BenchReport two_cases() {
 TEST(BenchTable, ShowsSpeedsTimesAndTheShareOfTheLimit) {
   EXPECT_EQ(
       bench_table(two_cases(), nullptr),
-      "model^[, gemma3n 9.8.7 on a processor, avx2, cache in f32\n"
+      "model^[, gemma3n 9.8.7 on a processor, avx2, size full, cache in f32\n"
       "2 threads: 10.0 GB/s from memory, 100.0 Gop/s f32, 400.0 Gop/s int8\n"
       "CASE         STORAGE  THREADS  MEDIAN   WORST    BEST  UNIT    LIMIT  REACHED  LIMITED BY\n"
       "prefill 100  q4             2   50.00   25.00  100.00  tok/s  200.00    25.0%  arithmetic\n"
@@ -52,7 +52,8 @@ TEST(BenchTable, TellsWhatBecameSlower) {
   Comparison comparison = {"before.json", {"m", "1.0", "c", "avx2", {}}, 10};
   comparison.baseline.cases = {{"prefill 100", "q4", 2, 1.0}};
   const auto text = bench_table(two_cases(), &comparison);
-  EXPECT_NE(text.find("before: before.json, m, gemma3n 1.0 on c, avx2\n"), std::string::npos);
+  EXPECT_NE(text.find("before: before.json, m, gemma3n 1.0 on c, avx2, size full, cache in f32\n"),
+            std::string::npos);
   EXPECT_NE(text.find("  100.00  0.500\n"), std::string::npos) << text;
   EXPECT_NE(text.find("       -      -\n"), std::string::npos) << text;
   EXPECT_TRUE(text.ends_with("slower: prefill 100, q4, 2 threads: 0.500\n")) << text;
