@@ -241,6 +241,15 @@ TEST_P(Kernels, ProductsWithBlocksAtEverySize) {
       }
     }
   }
+  for (const std::size_t T : {1, 2, 3}) {  // around the rows that several blocks together have
+    for (const std::size_t groups : {0, 1, 2, 33}) {
+      const auto x = quantize(plain, random_floats(T * groups * kGroup), groups * kGroup);
+      for (const std::size_t O : {32, 47, 48, 49, 64, 65, 95, 96, 97, 113, 144, 150}) {
+        check_blocks(fast.matmul_int8, plain.matmul_int8, x, T, O, groups, kInt8GroupBytes);
+        check_blocks(fast.matmul_int4, plain.matmul_int4, x, T, O, groups, kInt4GroupBytes);
+      }
+    }
+  }
   for (const std::size_t T : {15, 16, 17, 18, 19, 23}) {  // around the fewest rows of a panel
     for (const std::size_t groups : {0, 1, 16, 17, 33, 65}) {
       const auto x = quantize(plain, random_floats(T * groups * kGroup), groups * kGroup);

@@ -60,25 +60,46 @@ TEST_P(OpsTest, LinearRefusesAnInputOfTheWrongWidth) {
   EXPECT_THROW(op.linear(View<const float>(values.data(), {3, 2}), w), Error);
 }
 
-// One x, weights of several storages and widths: what each gives alone.
+// One x, weights of several storages and widths, in one part or in many: what each gives alone.
 TEST_P(OpsTest, LinearOfSeveralWeightsIsThatOfEach) {
-  const Index T = 5, I = 64;
-  const auto x = random_floats(T * I, 20), values = random_floats(50 * I, 21);
-  const View<const float> input(x.data(), {T, I});
-  const Weight rows{values.data(), DType::kF32, {50, I}};
-  const auto quantized = [&](Storage storage, std::vector<std::byte>& bytes) {
-    bytes.resize(quantized_size(rows.shape, storage));
-    return quantize(one, rows, storage, bytes.data());
-  };
-  std::vector<std::byte> bytes[2];
-  const Weight int8 = quantized(Storage::kInt8Blocks, bytes[0]);
-  const Weight int4 = quantized(Storage::kInt4Blocks, bytes[1]);
-  const Weight few = rows_of(rows, 3, 2);
-  const auto y = op3.linear(input, int8, few, int4, int8);
-  EXPECT_EQ(copied(y[0]), copied(plain.linear(input, int8)));
-  EXPECT_EQ(copied(y[1]), copied(plain.linear(input, few)));
-  EXPECT_EQ(copied(y[2]), copied(plain.linear(input, int4)));
-  EXPECT_EQ(copied(y[3]), copied(y[0]));
+  const Index I = 64;
+  for (const Index T : {0, 1, 5, 130}) {
+    for (const Index O : {5, 50, 97, 410}) {
+      const auto x = random_floats(T * I, 20), values = random_floats(O * I, 21);
+      const View<const float> input(x.data(), {T, I});
+      const Weight rows{values.data(), DType::kF32, {O, I}};
+      const auto quantized = [&](Storage storage, std::vector<std::byte>& bytes) {
+        bytes.resize(quantized_size(rows.shape, storage));
+        return quantize(one, rows, storage, bytes.data());
+      };
+      std::vector<std::byte> bytes[2];
+      const Weight int8 = quantized(Storage::kInt8Blocks, bytes[0]);
+      const Weight int4 = quantized(Storage::kInt4Blocks, bytes[1]);
+      const Weight few = rows_of(rows, 3, 2);
+      const auto y = op3.linear(input, int8, few, int4, int8);
+      EXPECT_EQ(copied(y[0]), copied(plain.linear(input, int8)));
+      EXPECT_EQ(copied(y[1]), copied(plain.linear(input, few)));
+      EXPECT_EQ(copied(y[2]), copied(plain.linear(input, int4)));
+      EXPECT_EQ(copied(y[3]), copied(y[0]));
+    }
+  }
+}
+
+// So large that there are parts of few rows of x, of more columns than the fewest.
+TEST_P(OpsTest, PartsOfARowAreTheRow) {
+  const Index I = 2048, O = 1500;
+  const auto values = random_floats(O * I, 30);
+  const Weight rows{values.data(), DType::kF32, {O, I}};
+  std::vector<std::byte> bytes(quantized_size(rows.shape, Storage::kInt4Blocks));
+  const Weight int4 = quantize(one, rows, Storage::kInt4Blocks, bytes.data());
+  for (const Index T : {1, 2, 3}) {
+    const auto x = random_floats(T * I, 31);
+    const View<const float> input(x.data(), {T, I});
+    for (const Weight* w : {&rows, &int4}) {
+      EXPECT_EQ(copied(op3.linear(input, *w)), copied(op.linear(input, *w)));
+      EXPECT_EQ(copied(op.linear(input, *w)), copied(plain.linear(input, *w)));
+    }
+  }
 }
 
 TEST_P(OpsTest, GatedAndScaledSumAreWhatTheyStandFor) {
