@@ -27,8 +27,8 @@ class ThreadPool {
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   // body(chunk) for each chunk in [0, chunks), on any thread, in any order; returns when all are
-  // done. Rethrows the first exception a body threw. A result must not depend on the
-  // number of threads: either it belongs to one chunk alone, or the chunks are the same for any.
+  // done. Rethrows the first exception a body threw. A result must not depend on the number of
+  // threads: either it belongs to one chunk alone, or the chunks are the same for any number.
   template <typename Body>
   void run(std::int64_t chunks, const Body& body) {
     if (chunks <= 0) return;

@@ -6,7 +6,8 @@
 MODEL is a checkpoint as published, QUANTIZED what `gemma3n quantize MODEL QUANTIZED --to q4` made of it. Weights do not
 matter for speed, only shapes do. Of two programs, one runs after the other, then the first again, and so on; a ratio is
 that of neighbours, and the median of all pairs is reported, so that a machine that is busy now and then is unfair to
-none. What is not given is left out. Takes about half an hour; needs nothing but Python and the programs.
+none. What is not given is left out. Takes about half an hour, with --long, --plot and --mistral an hour; needs nothing
+but Python and the programs.
 
 --llama-bench, --gguf: llama.cpp's program, and a Q4_0 file of the same shape as QUANTIZED.
 --e4b, --e4b-gguf: the same of E4B; its sizes are timed beside each other and beside QUANTIZED.
